@@ -1,0 +1,74 @@
+# One name for each task; CMake and its presets do the work. `make help` lists them.
+PRESET ?= dev
+BUILD := build/$(PRESET)
+PREFIX ?= /usr/local
+SOAK_MINUTES ?= 30
+FUZZ_SECONDS ?= 60
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test check-fast coverage asan tsan tidy format format-check soak fuzz \
+        chaos bench oracle install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+deps: ## install what is missing from Debian's packages
+	@scripts/install-deps
+
+build: deps ## configure and build (PRESET=dev)
+	@scripts/build $(PRESET)
+
+run: deps ## send a real file through a slow reader and compare both ends
+	@scripts/build $(PRESET) sluice_cli
+	@scripts/run-demo $(BUILD)/bin/sluice
+
+test: build ## build, then run every test
+	@scripts/run-tests $(PRESET)
+
+check-fast: build ## the tests that take no time: the layers, the house rules, the layout
+	@scripts/run-tests $(PRESET) -L '^(core|sys|loop|house)$$'
+	@scripts/format --check
+
+coverage: deps ## line coverage of src/core, at least 95 %
+	@scripts/coverage
+
+asan: deps ## the tests under the address and undefined behaviour sanitizers
+	@scripts/build asan
+	@scripts/run-tests asan
+
+tsan: deps ## the tests under the thread sanitizer
+	@scripts/build tsan
+	@scripts/run-tests tsan
+
+tidy: deps ## clang-tidy over all our sources
+	@scripts/tidy
+
+format: deps ## lay out the code with clang-format
+	@scripts/format
+
+format-check: deps ## say which files clang-format would change
+	@scripts/format --check
+
+soak: build ## repeat the contract tests and the oracle (SOAK_MINUTES=30)
+	@scripts/soak $(PRESET) $(SOAK_MINUTES)
+
+fuzz: deps ## run each fuzz target (FUZZ_SECONDS=60)
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+chaos: build ## the tests that kill, block and fail the peer
+	@scripts/run-tests $(PRESET) -L '^chaos$$'
+
+bench: deps ## build for speed and run the benchmarks
+	@scripts/build bench
+	@scripts/bench
+
+oracle: build ## compare with CPython's asyncio, fresh seed
+	@$(BUILD)/bin/oracle --scenarios 10000
+
+install: deps ## install the release build (PREFIX=/usr/local, DESTDIR)
+	@scripts/build release
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean: ## remove every build
+	rm -rf build

@@ -1,0 +1,42 @@
+# sluice_program(<target> SOURCES <file>... [NAME <file name>] LINKS <target>...)
+#
+# An executable in <build>/bin with our flags.
+function(sluice_program target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "NAME" "SOURCES;LINKS")
+  add_executable(${target} ${arg_SOURCES})
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_link_libraries(${target} PRIVATE sluice_flags ${arg_LINKS})
+  set_target_properties(
+    ${target} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+  if(arg_NAME)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${arg_NAME})
+  endif()
+endfunction()
+
+# sluice_gtest(<target> FOLDER <folder> [TIMEOUT <seconds>] LINKS <target>...)
+#
+# One GoogleTest program from the sources of a folder, each of its tests known to ctest and labelled
+# with the folder's name. A folder with no source yet makes no target.
+function(sluice_gtest target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;TIMEOUT" "LINKS")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS "${arg_FOLDER}/*.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  sluice_program(${target} SOURCES ${sources} LINKS ${arg_LINKS} sluice_testing sluice_test_main)
+  if(TARGET rapidcheck)
+    target_link_libraries(${target} PRIVATE rapidcheck)
+  endif()
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  get_filename_component(label "${arg_FOLDER}" NAME)
+  # Found when ctest runs, not when the program is linked: so a build runs nothing.
+  gtest_discover_tests(
+    ${target}
+    TEST_PREFIX "${label}."
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${label})
+endfunction()

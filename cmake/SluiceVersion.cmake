@@ -1,0 +1,15 @@
+# The version is written once, in the public header; the build parses it from there.
+function(sluice_read_version header out)
+  file(READ "${header}" text)
+  set(version "")
+  foreach(part IN ITEMS major minor patch)
+    if(NOT text MATCHES "version_${part} = ([0-9]+)")
+      message(FATAL_ERROR "${header}: version_${part} not found")
+    endif()
+    list(APPEND version ${CMAKE_MATCH_1})
+  endforeach()
+  list(JOIN version "." version)
+  # A change of the header must run CMake again.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}")
+  set(${out} ${version} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+template <class Signature>
+class UniqueFunction;
+
+/// A move-only callable: std::function for captures that cannot be copied. Captures of up to
+/// `inline_size` bytes are stored in place, so the common callback allocates nothing.
+template <class R, class... Args>
+class UniqueFunction<R(Args...)> {
+ public:
+  static constexpr std::size_t inline_size = 48;
+
+  UniqueFunction() noexcept = default;
+
+  template <class F>
+    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+  UniqueFunction(F&& function) {  // NOLINT(google-explicit-constructor): callables convert, as in std
+    using Stored = std::decay_t<F>;
+    if constexpr (fits_inline<Stored>) {
+      ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(function));
+      operations_ = &inline_operations<Stored>;
+    } else {
+      ::new (static_cast<void*>(storage_)) Stored*(new Stored(std::forward<F>(function)));
+      operations_ = &heap_operations<Stored>;
+    }
+  }
+
+  UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
+  UniqueFunction& operator=(UniqueFunction&& other) noexcept {
+    if (this != &other) {
+      reset();
+      take(other);
+    }
+    return *this;
+  }
+  UniqueFunction(const UniqueFunction&) = delete;
+  UniqueFunction& operator=(const UniqueFunction&) = delete;
+  ~UniqueFunction() { reset(); }
+
+  explicit operator bool() const noexcept { return operations_ != nullptr; }
+
+  R operator()(Args... args) {
+    return operations_->invoke(storage_, std::forward<Args>(args)...);
+  }
+
+  /// Destroys the callable; the function is empty before its destructor runs.
+  void reset() noexcept {
+    if (const Operations* operations = std::exchange(operations_, nullptr)) {
+      operations->destroy(storage_);
+    }
+  }
+
+ private:
+  struct Operations {
+    R (*invoke)(std::byte*, Args&&...);
+    void (*move)(std::byte* from, std::byte* to) noexcept;
+    void (*destroy)(std::byte*) noexcept;
+  };
+
+  template <class Stored>
+  static constexpr bool fits_inline =
+      sizeof(Stored) <= inline_size && alignof(Stored) <= alignof(std::max_align_t) &&
+      std::is_nothrow_move_constructible_v<Stored>;
+
+  template <class T>
+  static T& at(std::byte* storage) noexcept {
+    return *std::launder(reinterpret_cast<T*>(storage));
+  }
+
+  template <class Stored>
+  static constexpr Operations inline_operations{
+      [](std::byte* storage, Args&&... args) -> R {
+        return at<Stored>(storage)(std::forward<Args>(args)...);
+      },
+      [](std::byte* from, std::byte* to) noexcept {
+        ::new (static_cast<void*>(to)) Stored(std::move(at<Stored>(from)));
+        std::destroy_at(&at<Stored>(from));
+      },
+      [](std::byte* storage) noexcept { std::destroy_at(&at<Stored>(storage)); }};
+
+  template <class Stored>
+  static constexpr Operations heap_operations{
+      [](std::byte* storage, Args&&... args) -> R {
+        return (*at<Stored*>(storage))(std::forward<Args>(args)...);
+      },
+      [](std::byte* from, std::byte* to) noexcept {
+        ::new (static_cast<void*>(to)) Stored*(at<Stored*>(from));
+      },
+      [](std::byte* storage) noexcept { delete at<Stored*>(storage); }};
+
+  void take(UniqueFunction& other) noexcept {
+    if (const Operations* operations = std::exchange(other.operations_, nullptr)) {
+      operations->move(other.storage_, storage_);
+      operations_ = operations;
+    }
+  }
+
+  const Operations* operations_ = nullptr;
+  alignas(std::max_align_t) std::byte storage_[inline_size];
+};
+
+using Callback = UniqueFunction<void()>;
+
+}  // namespace sluice::detail

@@ -1,0 +1,278 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "sluice/detail/protocol_binding.hpp"
+#include "sluice/detail/unique_function.hpp"
+#include "sluice/exception_context.hpp"
+#include "sluice/fd.hpp"
+#include "sluice/future.hpp"
+#include "sluice/handle.hpp"
+#include "sluice/options.hpp"
+#include "sluice/server.hpp"
+#include "sluice/task.hpp"
+#include "sluice/transport.hpp"
+
+namespace sluice {
+
+namespace loop {
+class LoopCore;
+}
+
+/// Runs callbacks, timers and transports on one thread. Everything but call_soon_threadsafe belongs to
+/// the thread that runs the loop. Destroying the loop aborts what is left: descriptors are closed,
+/// callbacks are destroyed unrun, protocols hear nothing more. asyncio: AbstractEventLoop.
+class EventLoop {
+ public:
+  /// Throws std::system_error when the system has no descriptors left.
+  explicit EventLoop(LoopOptions options = {});
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  /// Closes the loop. Undefined inside one of its own callbacks.
+  ~EventLoop();
+
+  /// Runs until stop(). Throws std::logic_error when a loop runs in this thread already, or when this one
+  /// is closed (W-170).
+  void run_forever();
+  /// Ends run_forever after the current turn. Called before it, lets it run exactly one turn (W-168).
+  void stop();
+  /// Frees everything; queued callbacks are destroyed unrun, transports are dropped without
+  /// connection_lost. The second call does nothing. Throws std::logic_error while running (W-170).
+  void close();
+  [[nodiscard]] bool is_running() const noexcept;
+  [[nodiscard]] bool is_closed() const noexcept;
+  /// The loop's clock; constant within a turn as far as timers are concerned.
+  [[nodiscard]] TimePoint time() const;
+
+  /// Runs until `future` has an outcome and gives it back or throws it. Throws std::system_error with
+  /// Errc::loop_stopped when stop() came first (W-169).
+  template <class T>
+  T run_until_complete(Future<T> future) {
+    run_until_done([&] { return future.done(); },
+                   [&](detail::Callback stop_loop) {
+                     future.add_done_callback(
+                         [stop_loop = std::move(stop_loop)](const Future<T>&) mutable { stop_loop(); });
+                   });
+    if constexpr (std::is_void_v<T>) {
+      future.get();
+    } else {
+      return std::move(future.get());
+    }
+  }
+  template <class T>
+  T run_until_complete(Task<T> task) {
+    return run_until_complete(create_task(std::move(task)));
+  }
+
+  /// Runs `callback` in the next turn, after what was queued before it (W-162). Throws std::logic_error
+  /// when the loop is closed.
+  template <class F>
+  Handle call_soon(F&& callback) {
+    return schedule_soon(detail::Callback(std::forward<F>(callback)));
+  }
+  /// Runs `callback` once `delay` has passed, never earlier; equal times keep the order of the calls
+  /// (W-165). A negative delay counts as none.
+  template <class F>
+  TimerHandle call_later(std::chrono::nanoseconds delay, F&& callback) {
+    return schedule_at(time() + delay, detail::Callback(std::forward<F>(callback)));
+  }
+  /// Runs `callback` at `when`, by the loop's clock.
+  template <class F>
+  TimerHandle call_at(TimePoint when, F&& callback) {
+    return schedule_at(when, detail::Callback(std::forward<F>(callback)));
+  }
+  /// call_soon from any thread; wakes the loop (W-166). The callback is destroyed on the loop's thread.
+  /// Throws std::logic_error when the loop is closed; the loop must not be destroyed meanwhile.
+  template <class F>
+  void call_soon_threadsafe(F&& callback) {
+    schedule_threadsafe(detail::Callback(std::forward<F>(callback)));
+  }
+
+  /// A Future of this loop, to be completed by whoever holds it. asyncio: create_future.
+  template <class T>
+  [[nodiscard]] Future<T> create_future() {
+    return Future<T>(std::make_shared<detail::FutureState<T>>(scheduler()));
+  }
+  /// Starts `task` in the next turn and owns it until its end. asyncio: create_task.
+  template <class T>
+  Future<T> create_task(Task<T> task) {
+    Future<T> future = create_future<T>();
+    scheduler()->start(*drive(std::move(task), future).root);
+    return future;
+  }
+
+  /// Who hears of exceptions that nobody else can: callable with `const ExceptionContext&`, or with
+  /// `EventLoop&` before it. nullptr restores the default, which logs. A handler that throws is reported
+  /// to the default one (W-176..W-178).
+  template <class F>
+  void set_exception_handler(F&& handler) {
+    if constexpr (std::is_invocable_v<std::decay_t<F>&, EventLoop&, const ExceptionContext&>) {
+      install_exception_handler([this, handler = std::forward<F>(handler)](
+                                    const ExceptionContext& context) mutable { handler(*this, context); });
+    } else {
+      install_exception_handler(std::forward<F>(handler));
+    }
+  }
+  void set_exception_handler(std::nullptr_t) { install_exception_handler({}); }
+  /// Tells the exception handler.
+  void call_exception_handler(const ExceptionContext& context) noexcept;
+
+  /// Runs `callback`, as an ordinary callback, after each delivery of signal `number`; replaces an earlier
+  /// one. Throws std::invalid_argument for a number that is none, std::system_error for one that cannot
+  /// be caught (W-192). Unlike in asyncio, the loop may run on any thread.
+  template <class F>
+  void add_signal_handler(int number, F&& callback) {
+    install_signal_handler(number, detail::Callback(std::forward<F>(callback)));
+  }
+  /// Restores the default action. Returns whether there was a handler.
+  bool remove_signal_handler(int number);
+
+  /// Connects to `host`, which is resolved off the loop's thread unless numeric. The factory is called
+  /// once connected; the Future is done one turn after connection_made. Failure: std::system_error that
+  /// says which address refused what. asyncio: create_connection (W-179..W-182).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<Connection<P>> create_connection(Factory&& factory, std::string host, std::uint16_t port,
+                                          ConnectOptions options = {}) {
+    return typed<Connection<P>>(connect_tcp(duplex_factory<P>(std::forward<Factory>(factory)),
+                                            std::move(host), port, std::move(options)));
+  }
+  /// Connects to a Unix socket; a path that begins with a NUL byte is an abstract name (W-183).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<Connection<P>> create_unix_connection(Factory&& factory, std::string path,
+                                               ConnectOptions options = {}) {
+    return typed<Connection<P>>(connect_unix(duplex_factory<P>(std::forward<Factory>(factory)),
+                                             std::move(path), std::move(options)));
+  }
+  /// Adopts a connected stream socket; owns and closes it. If the future fails, `socket` is closed
+  /// (W-184). Failure: std::system_error when it is not a stream socket.
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket) {
+    return typed<Connection<P>>(
+        adopt_socket(duplex_factory<P>(std::forward<Factory>(factory)), std::move(socket)));
+  }
+  /// Listens on `host` (empty: all interfaces) or several, and `port` (0: any free one; ask
+  /// Server::sockets). The factory is called for each connection. Failure: std::system_error that says
+  /// which address; what was opened before is closed (W-186).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::string host, std::uint16_t port,
+                                                ServerOptions options = {}) {
+    return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), {std::move(host)}, port,
+                      std::move(options));
+  }
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::vector<std::string> hosts,
+                                                std::uint16_t port, ServerOptions options = {}) {
+    return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), std::move(hosts), port,
+                      std::move(options));
+  }
+  /// Listens on a Unix socket. A socket file that is in the way is replaced, any other file is an error;
+  /// a path that begins with a NUL byte is an abstract name (W-191).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<std::shared_ptr<Server>> create_unix_server(Factory&& factory, std::string path,
+                                                     ServerOptions options = {}) {
+    return listen_unix(duplex_factory<P>(std::forward<Factory>(factory)), std::move(path),
+                       std::move(options));
+  }
+  /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it, and
+  /// restores O_NONBLOCK for those who share the open file. Failure: std::system_error(invalid_argument)
+  /// for any other kind of file; `pipe` is closed then (W-98, Q-15).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<WriteConnection<P>> connect_write_pipe(Factory&& factory, Fd pipe) {
+    static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
+                  "connect_write_pipe takes a WriteProtocol (or a plain BaseProtocol)");
+    return typed<WriteConnection<P>>(
+        open_write_pipe(detail::erase_factory(std::forward<Factory>(factory)), std::move(pipe)));
+  }
+  /// Makes a read-only transport of a pipe, FIFO, socket or character device; as above (W-160).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<ReadConnection<P>> connect_read_pipe(Factory&& factory, Fd pipe) {
+    static_assert(std::is_base_of_v<ReadProtocol, P>, "connect_read_pipe takes a ReadProtocol");
+    return typed<ReadConnection<P>>(
+        open_read_pipe(detail::erase_factory(std::forward<Factory>(factory)), std::move(pipe)));
+  }
+
+ private:
+  using Handler = detail::UniqueFunction<void(const ExceptionContext&)>;
+
+  template <class P, class Factory>
+  static detail::ProtocolFactory duplex_factory(Factory&& factory) {
+    static_assert(detail::derives_from_one_of<P, Protocol, BufferedProtocol>,
+                  "a duplex stream takes a Protocol or a BufferedProtocol");
+    return detail::erase_factory(std::forward<Factory>(factory));
+  }
+
+  // Puts the protocol's type on the result again.
+  template <class Typed, class Kind>
+  Future<Typed> typed(Future<detail::Established<Kind>> established) {
+    Future<Typed> result = create_future<Typed>();
+    result.set_on_cancel([established] { established.cancel(); });
+    established.add_done_callback([result](const Future<detail::Established<Kind>>& done) {
+      if (result.done()) {
+        return;
+      }
+      if (done.cancelled()) {
+        result.cancel();
+      } else if (std::exception_ptr failure = done.exception()) {
+        result.set_exception(std::move(failure));
+      } else {
+        using Made = typename decltype(Typed::protocol)::element_type;
+        result.set_result(Typed{done.get().transport, std::static_pointer_cast<Made>(done.get().protocol)});
+      }
+    });
+    return result;
+  }
+
+  template <class T>
+  static detail::RootCoroutine drive(Task<T> task, Future<T> future) {
+    try {
+      if constexpr (std::is_void_v<T>) {
+        co_await std::move(task);
+        if (!future.done()) {
+          future.set_result();
+        }
+      } else {
+        T value = co_await std::move(task);
+        if (!future.done()) {
+          future.set_result(std::move(value));
+        }
+      }
+    } catch (...) {
+      if (!future.done()) {
+        future.set_exception(std::current_exception());
+      }
+    }
+  }
+
+  void run_until_done(detail::UniqueFunction<bool()> done,
+                      detail::UniqueFunction<void(detail::Callback)> when_done);
+  Handle schedule_soon(detail::Callback callback);
+  TimerHandle schedule_at(TimePoint when, detail::Callback callback);
+  void schedule_threadsafe(detail::Callback callback);
+  void install_exception_handler(Handler handler);
+  void install_signal_handler(int number, detail::Callback callback);
+  [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const;
+
+  Future<detail::Established<Transport>> connect_tcp(detail::ProtocolFactory factory, std::string host,
+                                                     std::uint16_t port, ConnectOptions options);
+  Future<detail::Established<Transport>> connect_unix(detail::ProtocolFactory factory, std::string path,
+                                                      ConnectOptions options);
+  Future<detail::Established<Transport>> adopt_socket(detail::ProtocolFactory factory, Fd socket);
+  Future<std::shared_ptr<Server>> listen_tcp(detail::ProtocolFactory factory,
+                                             std::vector<std::string> hosts, std::uint16_t port,
+                                             ServerOptions options);
+  Future<std::shared_ptr<Server>> listen_unix(detail::ProtocolFactory factory, std::string path,
+                                              ServerOptions options);
+  Future<detail::Established<WriteTransport>> open_write_pipe(detail::ProtocolFactory factory, Fd pipe);
+  Future<detail::Established<ReadTransport>> open_read_pipe(detail::ProtocolFactory factory, Fd pipe);
+
+  std::unique_ptr<loop::LoopCore> core_;
+};
+
+}  // namespace sluice

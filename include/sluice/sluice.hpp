@@ -1,0 +1,17 @@
+#pragma once
+
+#include "sluice/buffer.hpp"
+#include "sluice/bytes.hpp"
+#include "sluice/error.hpp"
+#include "sluice/event_loop.hpp"
+#include "sluice/exception_context.hpp"
+#include "sluice/fd.hpp"
+#include "sluice/future.hpp"
+#include "sluice/handle.hpp"
+#include "sluice/options.hpp"
+#include "sluice/protocol.hpp"
+#include "sluice/server.hpp"
+#include "sluice/socket_address.hpp"
+#include "sluice/task.hpp"
+#include "sluice/transport.hpp"
+#include "sluice/version.hpp"

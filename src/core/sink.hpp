@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <system_error>
+
+#include "sluice/bytes.hpp"
+
+namespace sluice::core {
+
+/// What became of an offer of bytes.
+struct SinkResult {
+  enum class Kind : std::uint8_t {
+    accepted,     ///< The first `count` bytes are gone; fewer than offered means that the sink is full.
+    would_block,  ///< Nothing was taken; the sink will be ready later.
+    in_flight,    ///< All are being worked on and must stay; WriteSide::complete comes later.
+    failed,       ///< Nothing more can be sent, for the reason `error`.
+  };
+  Kind kind;
+  std::size_t count = 0;
+  std::error_code error{};
+
+  static SinkResult accepted(std::size_t count) noexcept { return {Kind::accepted, count}; }
+  static SinkResult would_block() noexcept { return {Kind::would_block}; }
+  static SinkResult in_flight() noexcept { return {Kind::in_flight}; }
+  static SinkResult failed(std::error_code error) noexcept { return {Kind::failed, 0, error}; }
+};
+
+/// What differs between kinds of descriptor when writing: the only thing a new transport brings.
+class Sink {
+ public:
+  /// The most pieces that are offered at once: IOV_MAX on Linux.
+  static constexpr std::size_t max_pieces = 1024;
+
+  Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  virtual ~Sink() = default;
+
+  /// Offers the pieces, in order, in one attempt; at least one piece, none empty.
+  virtual SinkResult write(std::span<const Bytes> pieces) noexcept = 0;
+  /// Whether write() may answer in_flight; such a sink is never offered borrowed bytes.
+  [[nodiscard]] virtual bool keeps_bytes() const noexcept { return false; }
+  /// Bytes accepted but not yet in the kernel; they count as buffered.
+  [[nodiscard]] virtual std::size_t pending() const noexcept { return 0; }
+  /// Tells the peer that nothing more comes; everything has been accepted before.
+  virtual std::error_code shutdown() noexcept = 0;
+};
+
+}  // namespace sluice::core

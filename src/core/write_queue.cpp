@@ -1,0 +1,153 @@
+#include "core/write_queue.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/check.hpp"
+
+namespace sluice::core {
+
+void WriteQueue::append_copy(Bytes bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  const std::size_t room = open_slab_ == nullptr ? 0 : Slab::capacity - open_slab_->used;
+  if (bytes.size() <= room) {
+    copy_into_open_slab(bytes);
+  } else if (bytes.size() < Slab::capacity) {
+    open_fresh_slab();
+    copy_into_open_slab(bytes);
+  } else {
+    append(Buffer::copy_of(bytes));
+  }
+}
+
+void WriteQueue::append(Buffer buffer) {
+  if (buffer.size() <= copy_limit) {
+    append_copy(buffer.bytes());
+    return;
+  }
+  Segment* segment = pool_->new_segment();
+  segment->bytes = buffer.bytes();
+  segment->owner = std::move(buffer);
+  push(segment);
+  queued_ += segment->bytes.size();
+}
+
+bool WriteQueue::tail_is_open() const noexcept {
+  return tail_ != nullptr && tail_->slab == open_slab_ &&
+         tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage.data() + open_slab_->used;
+}
+
+// Both are taken before anything changes: either may throw.
+void WriteQueue::open_fresh_slab() {
+  Slab* fresh = pool_->new_slab();
+  Segment* segment = nullptr;
+  try {
+    segment = pool_->new_segment();
+  } catch (...) {
+    pool_->release(fresh);
+    throw;
+  }
+  close_open_slab();
+  open_slab_ = fresh;
+  push_into_open_slab(segment);
+}
+
+void WriteQueue::push_into_open_slab(Segment* segment) noexcept {
+  segment->slab = open_slab_;
+  segment->bytes = Bytes(open_slab_->storage.data() + open_slab_->used, 0);
+  ++open_slab_->references;
+  push(segment);
+}
+
+void WriteQueue::copy_into_open_slab(Bytes bytes) {
+  if (!tail_is_open()) {
+    push_into_open_slab(pool_->new_segment());
+  }
+  std::memcpy(open_slab_->storage.data() + open_slab_->used, bytes.data(), bytes.size());
+  open_slab_->used += static_cast<std::uint32_t>(bytes.size());
+  tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + bytes.size());
+  queued_ += bytes.size();
+}
+
+void WriteQueue::push(Segment* segment) noexcept {
+  if (tail_ == nullptr) {
+    head_ = segment;
+  } else {
+    tail_->next = segment;
+  }
+  tail_ = segment;
+  ++segment_count_;
+}
+
+void WriteQueue::close_open_slab() noexcept {
+  if (open_slab_ != nullptr) {
+    pool_->release(std::exchange(open_slab_, nullptr));
+  }
+}
+
+std::size_t WriteQueue::gather(std::span<Bytes> pieces) const noexcept {
+  check(!in_flight(), "nothing is gathered while bytes are in flight");
+  std::size_t count = 0;
+  for (const Segment* segment = head_; segment != nullptr && count < pieces.size();
+       segment = segment->next) {
+    pieces[count++] = segment->bytes;
+  }
+  return count;
+}
+
+void WriteQueue::submit(std::size_t count) noexcept {
+  check(!in_flight(), "one submission at a time");
+  check(count <= size(), "only queued bytes are submitted");
+  submitted_ = acknowledged_ + count;
+}
+
+void WriteQueue::acknowledge(std::size_t count) noexcept {
+  check(count <= size(), "only queued bytes are acknowledged");
+  acknowledged_ += count;
+  submitted_ = acknowledged_;
+  while (count > 0) {
+    Segment* segment = head_;
+    if (count < segment->bytes.size()) {
+      segment->bytes = segment->bytes.subspan(count);
+      break;
+    }
+    count -= segment->bytes.size();
+    head_ = segment->next;
+    --segment_count_;
+    pool_->release(segment);
+  }
+  if (head_ == nullptr) {
+    tail_ = nullptr;
+    close_open_slab();
+  }
+}
+
+std::size_t WriteQueue::clear() noexcept {
+  check(!in_flight(), "bytes in flight belong to the sink");
+  const std::size_t discarded = size();
+  acknowledge(discarded);
+  return discarded;
+}
+
+void WriteQueue::check_invariants() const noexcept {
+  check(acknowledged_ <= submitted_, "acknowledged <= submitted");
+  check(submitted_ <= queued_, "submitted <= queued");
+  std::size_t bytes = 0;
+  std::size_t segments = 0;
+  const Segment* last = nullptr;
+  for (const Segment* segment = head_; segment != nullptr; segment = segment->next) {
+    check(!segment->bytes.empty(), "no segment is empty");
+    bytes += segment->bytes.size();
+    ++segments;
+    last = segment;
+  }
+  check(bytes == size(), "size is the sum of the segments");
+  check(segments == segment_count_, "segment_count counts the segments");
+  check(last == tail_, "tail is the last segment");
+  check(!empty() || open_slab_ == nullptr, "an empty queue holds no memory");
+}
+
+}  // namespace sluice::core

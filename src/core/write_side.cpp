@@ -1,0 +1,355 @@
+#include "core/write_side.hpp"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "core/check.hpp"
+
+namespace sluice::core {
+namespace {
+
+// Enough for nearly every flush; filling more slots than are used costs time on each one.
+constexpr std::size_t few_pieces = 16;
+
+}  // namespace
+
+// The order of the checks is asyncio's (W-6): each earlier one wins.
+bool WriteSide::admit(std::size_t bytes, const char* call) {
+  if (half_ != HalfState::open) {
+    throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
+  }
+  if (bytes == 0) {
+    return false;
+  }
+  if (!life_->open()) {
+    count_drop(bytes);
+    return false;
+  }
+  return true;
+}
+
+void WriteSide::count_drop(std::size_t bytes) {
+  statistics_.bytes_dropped += bytes;
+  ++statistics_.writes_dropped;
+  const bool warn = drops_counted_ >= drop_warning_threshold;
+  ++drops_counted_;
+  if (warn) {
+    host_->warn_dropped(statistics_.writes_dropped);
+  }
+}
+
+void WriteSide::write(Bytes data) {
+  if (!admit(data.size(), "write()")) {
+    return;
+  }
+  const bool worth_a_call =
+      data.size() >= direct_send_bytes || size() + data.size() > marks_.limits().high;
+  const bool now = *timing_ == WriteTiming::at_once
+                       ? flow_ == FlowState::idle
+                       : flow_ <= FlowState::dirty && worth_a_call;
+  if (now && !sink_keeps_bytes_ && queue_.segment_count() < Sink::max_pieces) {
+    send_with(data);
+  } else if (append_or_fail([&] { queue_.append_copy(data); })) {
+    after_append();
+  }
+}
+
+void WriteSide::write(Buffer data) {
+  if (admit(data.size(), "write()") &&
+      append_or_fail([&] { queue_.append(std::move(data)); })) {
+    after_append();
+  }
+}
+
+template <class Piece, class Append>
+void WriteSide::write_list(std::span<const Piece> pieces, Append append) {
+  std::size_t total = 0;
+  for (const Piece& piece : pieces) {
+    total += piece.size();
+  }
+  if (!admit(total, "writelines()")) {
+    return;
+  }
+  if (!append_or_fail([&] { std::for_each(pieces.begin(), pieces.end(), append); })) {
+    return;
+  }
+  // asyncio makes its one attempt here even when older bytes are waiting (W-25).
+  if (*timing_ == WriteTiming::at_once && flow_ == FlowState::blocked) {
+    push_out();
+    check_resume();
+    note_growth();
+  } else {
+    after_append();
+  }
+}
+
+void WriteSide::writelines(std::span<const Buffer> pieces) {
+  write_list(pieces, [this](const Buffer& piece) { queue_.append(piece); });
+}
+
+void WriteSide::writelines(std::span<const Bytes> pieces) {
+  write_list(pieces, [this](const Bytes& piece) { queue_.append_copy(piece); });
+}
+
+// A stream with a hole in it is worse than none: without memory the connection is lost.
+template <class Append>
+bool WriteSide::append_or_fail(Append append) {
+  try {
+    append();
+    return true;
+  } catch (const std::bad_alloc&) {
+    fail(std::make_error_code(std::errc::not_enough_memory));
+    return false;
+  }
+}
+
+// Offers the queue and, behind it, bytes that are still the caller's; copies only what was not taken.
+void WriteSide::send_with(Bytes borrowed) {
+  std::size_t offered = 0;
+  const std::size_t queued = queue_.size();
+  const SinkResult result = offer_front(borrowed, offered);
+  check(result.kind != SinkResult::Kind::in_flight, "borrowed bytes are not offered to a sink that keeps them");
+  if (result.kind == SinkResult::Kind::failed) {
+    fail(result.error);
+    return;
+  }
+  const std::size_t taken_from_queue = std::min(result.count, queued);
+  statistics_.bytes_written += result.count;
+  queue_.acknowledge(taken_from_queue);
+  const Bytes rest = borrowed.subspan(result.count - taken_from_queue);
+  if (!append_or_fail([&] { queue_.append_copy(rest); })) {
+    return;
+  }
+  flow_ = queue_.empty() ? FlowState::idle : FlowState::blocked;
+  note_growth();
+}
+
+// What every write does once its bytes are queued.
+void WriteSide::after_append() {
+  const bool at_once = *timing_ == WriteTiming::at_once;
+  if (flow_ == FlowState::idle) {
+    flow_ = FlowState::dirty;
+    if (at_once) {
+      push_out();
+    } else {
+      host_->request_flush();
+    }
+  }
+  if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high) {
+    push_out();
+  }
+  note_growth();
+}
+
+void WriteSide::note_growth() {
+  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
+  // Sending from inside write() may have reached the low mark; the protocol is told at the end of the turn.
+  if (paused() && size() <= marks_.limits().low) {
+    host_->request_flush();
+  }
+  check_pause();
+  if constexpr (debug_checks) {
+    check_invariants();
+  }
+}
+
+void WriteSide::push_out() {
+  std::size_t offered = 0;
+  const SinkResult result = offer_front({}, offered);
+  static_cast<void>(take_result(result, offered));
+}
+
+SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
+  const SinkResult result = queue_.segment_count() < few_pieces
+                                ? offer_pieces<few_pieces>(borrowed, offered)
+                                : offer_pieces<Sink::max_pieces>(borrowed, offered);
+  ++statistics_.send_calls;
+  held_by_sink_ = sink_->pending();
+  if (result.kind == SinkResult::Kind::would_block) {
+    ++statistics_.would_blocks;
+  } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
+    ++statistics_.short_writes;
+  }
+  return result;
+}
+
+template <std::size_t N>
+SinkResult WriteSide::offer_pieces(Bytes borrowed, std::size_t& offered) {
+  std::array<Bytes, N> pieces;
+  std::size_t count = queue_.gather(std::span(pieces).first(borrowed.empty() ? N : N - 1));
+  if (!borrowed.empty()) {
+    pieces[count++] = borrowed;
+  }
+  offered = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    offered += pieces[i].size();
+  }
+  return sink_->write(std::span(pieces).first(count));
+}
+
+// Moves queue and flow by what the sink answered; false when the transport is lost now.
+bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
+  switch (result.kind) {
+    case SinkResult::Kind::accepted:
+      statistics_.bytes_written += result.count;
+      queue_.acknowledge(result.count);
+      if (queue_.empty()) {
+        flow_ = FlowState::idle;
+      } else if (result.count < offered) {
+        flow_ = FlowState::blocked;
+      } else {
+        // Everything offered was taken, but there was more than one call can offer.
+        flow_ = FlowState::dirty;
+        host_->request_flush();
+      }
+      return true;
+    case SinkResult::Kind::would_block:
+      flow_ = FlowState::blocked;
+      return true;
+    case SinkResult::Kind::in_flight:
+      queue_.submit(std::min(offered, queue_.size()));
+      flow_ = FlowState::in_flight;
+      return true;
+    case SinkResult::Kind::failed:
+      fail(result.error);
+      return false;
+  }
+  return false;
+}
+
+void WriteSide::flush(FlushCause cause) {
+  if (!life_->alive()) {
+    return;
+  }
+  if (queue_.empty()) {
+    check_resume();
+    return;
+  }
+  const FlowState due = cause == FlushCause::readiness ? FlowState::blocked : FlowState::dirty;
+  if (flow_ != due) {
+    return;
+  }
+  std::size_t offered = 0;
+  const SinkResult result = offer_front({}, offered);
+  if (take_result(result, offered) && result.kind == SinkResult::Kind::accepted) {
+    after_progress(cause);
+  }
+}
+
+void WriteSide::complete(SinkResult result) {
+  check(flow_ == FlowState::in_flight, "only what is in flight completes");
+  queue_.acknowledge(0);
+  held_by_sink_ = sink_->pending();
+  if (!life_->alive()) {
+    statistics_.bytes_written += result.count;
+    queue_.acknowledge(result.count);
+    statistics_.bytes_discarded += queue_.clear();
+    flow_ = FlowState::idle;
+    return;
+  }
+  if (take_result(result, result.count) && result.kind == SinkResult::Kind::accepted) {
+    after_progress(FlushCause::readiness);
+  }
+}
+
+void WriteSide::sink_progressed() {
+  held_by_sink_ = sink_->pending();
+  if (life_->alive()) {
+    after_progress(FlushCause::readiness);
+  }
+}
+
+// The order is asyncio's (W-21): the protocol first, and what follows only if it left the buffer empty.
+void WriteSide::after_progress(FlushCause cause) {
+  check_resume();
+  if (!life_->alive() || !empty()) {
+    return;
+  }
+  if (life_->draining()) {
+    host_->drained(cause);
+  } else if (half_ == HalfState::eof_pending) {
+    shut_down();
+  }
+}
+
+void WriteSide::check_pause() {
+  if (life_->alive() && marks_.crossed_high(size())) {
+    ++statistics_.pauses;
+    const Callout outer = std::exchange(callout_, Callout::pausing);
+    host_->call_pause_writing();
+    callout_ = outer;
+  }
+}
+
+void WriteSide::check_resume() {
+  if (!life_->alive() || !paused() || size() > marks_.limits().low) {
+    return;
+  }
+  if (callout_ != Callout::none) {
+    host_->request_resume_check();
+    return;
+  }
+  if (marks_.crossed_low(size())) {
+    callout_ = Callout::resuming;
+    host_->call_resume_writing();
+    callout_ = Callout::none;
+  }
+}
+
+void WriteSide::set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
+  marks_.set_limits(high, low);
+  check_pause();
+  check_resume();
+}
+
+void WriteSide::write_eof() {
+  if (!life_->open() || half_ != HalfState::open) {
+    return;
+  }
+  half_ = HalfState::eof_pending;
+  if (empty()) {
+    shut_down();
+  }
+}
+
+void WriteSide::shut_down() {
+  half_ = HalfState::eof_sent;
+  if (const std::error_code error = sink_->shutdown()) {
+    fail(error);
+  }
+}
+
+void WriteSide::fail(std::error_code error) {
+  if (drop_rule_ == DropRule::count_failures) {
+    ++drops_counted_;
+  }
+  flow_ = FlowState::idle;
+  statistics_.bytes_discarded += queue_.clear();
+  host_->write_failed(error);
+}
+
+void WriteSide::discard() noexcept {
+  check(!life_->alive(), "bytes are discarded only when the transport is lost");
+  if (drop_rule_ == DropRule::count_every_loss) {
+    ++drops_counted_;
+  }
+  if (flow_ != FlowState::in_flight) {
+    flow_ = FlowState::idle;
+    statistics_.bytes_discarded += queue_.clear();
+  }
+}
+
+void WriteSide::check_invariants() const noexcept {
+  queue_.check_invariants();
+  check(life_->alive() || size() == 0, "a lost transport buffers nothing");
+  check((flow_ == FlowState::idle) == queue_.empty() || !life_->alive(),
+        "idle means that the queue is empty");
+  check((flow_ == FlowState::in_flight) == queue_.in_flight(), "in flight means submitted");
+  check(half_ != HalfState::eof_sent || queue_.empty(), "nothing is queued behind the end of file");
+}
+
+}  // namespace sluice::core

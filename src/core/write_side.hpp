@@ -1,0 +1,177 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <system_error>
+
+#include "core/lifecycle.hpp"
+#include "core/sink.hpp"
+#include "core/watermarks.hpp"
+#include "core/write_queue.hpp"
+#include "sluice/transport.hpp"
+
+namespace sluice::core {
+
+/// When a write that finds nothing in its way is sent; the loop sets it, its write sides read it.
+enum class WriteTiming : std::uint8_t {
+  at_once,      ///< Inside write(): the policy says so, or no turn is running that would flush later.
+  end_of_turn,  ///< Together with the turn's other writes.
+};
+
+/// Why a flush happens.
+enum class FlushCause : std::uint8_t {
+  end_of_turn,  ///< Somebody asked for it with request_flush.
+  readiness,    ///< The sink is ready again, or has completed what was in flight.
+};
+
+/// How dropped writes are counted towards the warning; asyncio's kinds of transport differ (W-61, W-63).
+enum class DropRule : std::uint8_t {
+  count_every_loss,  ///< Sockets: a loss of any kind counts as one.
+  count_failures,    ///< Pipes: only a failed write does.
+};
+
+/// What a WriteSide needs of its transport. None of these throws; the callouts to the protocol are the only
+/// ones that may come back into the WriteSide.
+class WriteSideHost {
+ public:
+  WriteSideHost() = default;
+  WriteSideHost(const WriteSideHost&) = delete;
+  WriteSideHost& operator=(const WriteSideHost&) = delete;
+
+  /// Call the protocol.
+  virtual void call_pause_writing() noexcept = 0;
+  virtual void call_resume_writing() noexcept = 0;
+  /// Call flush(end_of_turn) when the turn ends, once however often this is asked.
+  virtual void request_flush() noexcept = 0;
+  /// Call check_resume() soon, from the loop.
+  virtual void request_resume_check() = 0;
+  /// The sink failed; the queue is empty now. The transport is lost.
+  virtual void write_failed(std::error_code error) = 0;
+  /// The transport is draining and the last byte has gone.
+  virtual void drained(FlushCause cause) = 0;
+  /// Yet another write after the loss was dropped; `count` so far.
+  virtual void warn_dropped(std::uint64_t count) = 0;
+
+ protected:
+  ~WriteSideHost() = default;
+};
+
+/// The write half of every transport: the contract of WriteTransport over a WriteQueue, Watermarks and a
+/// Sink. Knows no descriptor, no system call and no clock.
+class WriteSide {
+ public:
+  /// Whether the peer has been told that nothing more comes.
+  enum class HalfState : std::uint8_t {
+    open,         ///< More may come.
+    eof_pending,  ///< write_eof() was called; the sink is shut down when the queue is empty.
+    eof_sent,     ///< The sink was shut down.
+  };
+
+  /// Where the front of the queue stands with the sink.
+  enum class FlowState : std::uint8_t {
+    idle,       ///< The queue is empty.
+    dirty,      ///< The sink has not been offered these bytes; a flush was requested.
+    blocked,    ///< The sink is full; its readiness is awaited.
+    in_flight,  ///< The sink works on the bytes; its completion is awaited.
+  };
+
+  /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost more than
+  /// the system call that is saved.
+  static constexpr std::size_t direct_send_bytes = 16 * 1024;
+  /// A dropped write is warned about when this many were counted before it (W-60).
+  static constexpr std::uint64_t drop_warning_threshold = 5;
+
+  struct Parts {
+    SegmentPool& pool;
+    Sink& sink;
+    WriteSideHost& host;
+    const Lifecycle& life;
+    const WriteTiming& timing;
+    DropRule drop_rule;
+  };
+  /// All parts must outlive the WriteSide.
+  explicit WriteSide(const Parts& parts) noexcept
+      : queue_(parts.pool),
+        sink_(&parts.sink),
+        host_(&parts.host),
+        life_(&parts.life),
+        timing_(&parts.timing),
+        drop_rule_(parts.drop_rule),
+        sink_keeps_bytes_(parts.sink.keeps_bytes()) {}
+
+  // The contract of WriteTransport; see sluice/transport.hpp.
+  void write(Bytes data);
+  void write(Buffer data);
+  void writelines(std::span<const Buffer> pieces);
+  void writelines(std::span<const Bytes> pieces);
+  void write_eof();
+  void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
+  /// Bytes that the kernel has not taken; 0 once the transport is lost, whatever the sink still holds.
+  [[nodiscard]] std::size_t size() const noexcept {
+    return life_->alive() ? queue_.size() + held_by_sink_ : 0;
+  }
+  [[nodiscard]] WriteBufferLimits limits() const noexcept { return marks_.limits(); }
+  [[nodiscard]] const WriteStatistics& statistics() const noexcept { return statistics_; }
+
+  /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue is empty
+  /// or the transport is lost.
+  void flush(FlushCause cause);
+  /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost.
+  void complete(SinkResult result);
+  /// The sink has passed on some of the bytes it held (Sink::pending).
+  void sink_progressed();
+  /// Tells the producer to go on, if it is owed that.
+  void check_resume();
+  /// Throws away what is queued; for every loss. The transport must have left `open` and `draining`.
+  void discard() noexcept;
+
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] bool paused() const noexcept { return marks_.paused(); }
+  [[nodiscard]] HalfState half_state() const noexcept { return half_; }
+  [[nodiscard]] FlowState flow_state() const noexcept { return flow_; }
+
+  /// Ends the process when the state contradicts itself; for debug builds and tests.
+  void check_invariants() const noexcept;
+
+ private:
+  /// Which callout is on the stack; resume_writing is never called from inside one (no endless recursion).
+  enum class Callout : std::uint8_t { none, pausing, resuming };
+
+  [[nodiscard]] bool admit(std::size_t bytes, const char* call);
+  void count_drop(std::size_t bytes);
+  template <class Piece, class Append>
+  void write_list(std::span<const Piece> pieces, Append append);
+  template <class Append>
+  [[nodiscard]] bool append_or_fail(Append append);
+  void send_with(Bytes borrowed);
+  void after_append();
+  void note_growth();
+  void push_out();
+  [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
+  template <std::size_t N>
+  [[nodiscard]] SinkResult offer_pieces(Bytes borrowed, std::size_t& offered);
+  [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);
+  void after_progress(FlushCause cause);
+  void check_pause();
+  void shut_down();
+  void fail(std::error_code error);
+
+  WriteQueue queue_;
+  Watermarks marks_;
+  Sink* sink_;
+  WriteSideHost* host_;
+  const Lifecycle* life_;
+  const WriteTiming* timing_;
+  std::size_t held_by_sink_ = 0;
+  std::uint64_t drops_counted_ = 0;
+  WriteStatistics statistics_;
+  HalfState half_ = HalfState::open;
+  FlowState flow_ = FlowState::idle;
+  Callout callout_ = Callout::none;
+  DropRule drop_rule_;
+  bool sink_keeps_bytes_;
+};
+
+}  // namespace sluice::core

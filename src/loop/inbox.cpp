@@ -1,0 +1,68 @@
+#include "loop/inbox.hpp"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "sys/error_table.hpp"
+
+namespace sluice::loop {
+
+Inbox::Inbox(sys::SystemCalls& sys, Reactor& reactor) : sys_(&sys), reactor_(&reactor) {
+  const sys::Result<int> created = sys.eventfd();
+  if (!created.ok()) {
+    throw std::system_error(sys::to_error_code(created.error), "eventfd for an event loop");
+  }
+  event_fd_ = created.value;
+  if (const std::error_code error = reactor.add(event_fd_, *this)) {
+    static_cast<void>(sys.close(event_fd_));
+    throw std::system_error(error, "epoll_ctl for the wake-up of an event loop");
+  }
+}
+
+bool Inbox::post(detail::Callback& callback) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) {
+    return false;
+  }
+  const bool first = posted_.empty();
+  posted_.push_back(std::move(callback));
+  // Under the lock: close() must not pull the descriptor away in between. One wake-up serves all.
+  if (first) {
+    wake();
+  }
+  return true;
+}
+
+std::vector<detail::Callback> Inbox::take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(posted_, {});
+}
+
+void Inbox::close() {
+  std::vector<detail::Callback> dropped;
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(closed_, true)) {
+    return;
+  }
+  dropped.swap(posted_);
+  reactor_->remove(event_fd_);
+  static_cast<void>(sys_->close(event_fd_));
+}
+
+void Inbox::wake() noexcept {
+  const std::uint64_t one = 1;
+  std::array<std::byte, sizeof one> bytes{};
+  std::memcpy(bytes.data(), &one, sizeof one);
+  // It cannot fail but for a counter at its maximum, and then the loop is awake already.
+  static_cast<void>(sys_->write(event_fd_, bytes));
+}
+
+void Inbox::on_io(IoEvents /*events*/) {
+  std::array<std::byte, sizeof(std::uint64_t)> counter{};
+  static_cast<void>(sys_->read(event_fd_, counter));
+}
+
+}  // namespace sluice::loop

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "loop/reactor.hpp"
+#include "loop/watcher.hpp"
+#include "sluice/detail/unique_function.hpp"
+#include "sys/system_calls.hpp"
+
+namespace sluice::loop {
+
+/// Callbacks from other threads, and the eventfd that wakes the loop for them. post() is the only function
+/// of the loop that may be called from any thread.
+class Inbox final : public Watcher {
+ public:
+  /// Throws std::system_error when the system has no descriptors left.
+  Inbox(sys::SystemCalls& sys, Reactor& reactor);
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+  ~Inbox() { close(); }
+
+  /// Any thread. Queues `callback` and wakes the loop. Returns false, with nothing done, once closed.
+  [[nodiscard]] bool post(detail::Callback& callback);
+  /// Loop thread: what has been posted since the last call, in order.
+  [[nodiscard]] std::vector<detail::Callback> take();
+  /// Loop thread: refuses everything from now on, destroys what is queued, closes the eventfd.
+  void close();
+
+  void on_io(IoEvents events) override;
+
+ private:
+  void wake() noexcept;
+
+  sys::SystemCalls* sys_;
+  Reactor* reactor_;
+  int event_fd_ = -1;
+  std::mutex mutex_;
+  std::vector<detail::Callback> posted_;  // guarded by mutex_
+  bool closed_ = false;                   // guarded by mutex_
+};
+
+}  // namespace sluice::loop

@@ -1,0 +1,312 @@
+#include "loop/loop_core.hpp"
+
+#include <string>
+#include <stdexcept>
+#include <utility>
+
+namespace sluice::loop {
+namespace {
+
+// Which loop runs in this thread: the rule that there is one belongs to the thread, not to a loop (W-170).
+thread_local const LoopCore* running_in_this_thread = nullptr;
+
+}  // namespace
+
+// Futures outlive the loop; this is all they keep of it.
+class LoopCore::SchedulerOfLoop final : public detail::Scheduler {
+ public:
+  explicit SchedulerOfLoop(LoopCore& loop) noexcept : loop_(&loop) {}
+
+  void schedule(detail::Callback callback) override {
+    if (loop_ != nullptr) {
+      loop_->soon(std::move(callback));
+    }
+  }
+  void report_never_retrieved(std::exception_ptr exception) noexcept override {
+    if (loop_ != nullptr) {
+      loop_->call_exception_handler({"Future exception was never retrieved", std::move(exception)});
+    }
+  }
+  void start(detail::TaskRoot& root) override {
+    if (loop_ == nullptr) {
+      root.handle.destroy();
+      return;
+    }
+    root.link_before(roots_);
+    loop_->soon([handle = root.handle] { handle.resume(); });
+  }
+  // Unfinished tasks end where they stand: their locals are destroyed, innermost first.
+  void detach() noexcept {
+    loop_ = nullptr;
+    while (roots_.next != &roots_) {
+      roots_.next->handle.destroy();
+    }
+  }
+
+ private:
+  LoopCore* loop_;
+  detail::TaskRoot roots_;
+};
+
+// What holds while run_forever is on the stack.
+class LoopCore::RunScope {
+ public:
+  explicit RunScope(LoopCore& loop) noexcept : loop_(loop) {
+    loop_.state_ = State::running;
+    loop_.thread_ = std::this_thread::get_id();
+    running_in_this_thread = &loop;
+  }
+  RunScope(const RunScope&) = delete;
+  RunScope& operator=(const RunScope&) = delete;
+  ~RunScope() {
+    loop_.state_ = State::idle;
+    loop_.thread_ = {};
+    loop_.stop_requested_ = false;
+    running_in_this_thread = nullptr;
+  }
+
+ private:
+  LoopCore& loop_;
+};
+
+LoopCore::LoopCore(LoopOptions options)
+    : options_(std::move(options)),
+      sys_(options_.system_calls ? options_.system_calls : sys::linux_system_calls()),
+      log_(std::make_shared<Log>(options_.log, options_.debug)),
+      nodes_(new NodePool),
+      reactor_(*sys_),
+      inbox_(*sys_, reactor_),
+      signals_(*this),
+      shared_descriptions_(*sys_),
+      scheduler_(std::make_shared<SchedulerOfLoop>(*this)) {}
+
+LoopCore::~LoopCore() {
+  close();
+  nodes_->abandon();
+}
+
+void LoopCore::close() {
+  if (state_ == State::closed) {
+    return;
+  }
+  if (state_ == State::running) {
+    throw std::logic_error("Cannot close a running event loop");
+  }
+  state_ = State::closed;
+  inbox_.close();
+  signals_.close();
+  resolver_.reset();
+  while (!residents_.empty()) {
+    residents_.pop_front().drop();
+  }
+  // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing is queued.
+  ready_.clear();
+  due_.clear();
+  timers_.clear();
+  empty_graveyard();
+  static_cast<SchedulerOfLoop&>(*scheduler_).detach();
+  exception_handler_.reset();
+  reactor_.close();
+}
+
+void LoopCore::check_usable() const {
+  if (state_ == State::closed) {
+    throw std::logic_error("Event loop is closed");
+  }
+  if (options_.debug && thread_ != std::thread::id() && thread_ != std::this_thread::get_id()) {
+    throw std::logic_error(
+        "Non-thread-safe operation invoked on an event loop other than the current one");
+  }
+}
+
+Handle LoopCore::call_soon(detail::Callback callback) {
+  check_usable();
+  ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+  return Handle(ready_.back().share());
+}
+
+TimerHandle LoopCore::call_at(TimePoint when, detail::Callback callback) {
+  check_usable();
+  NodeRef node(nodes_->take(std::move(callback), CallbackNode::Kind::timer));
+  node->due = when;
+  TimerHandle handle(node.share());
+  timers_.add(when, std::move(node));
+  return handle;
+}
+
+void LoopCore::call_soon_threadsafe(detail::Callback callback) {
+  if (!inbox_.post(callback)) {
+    throw std::logic_error("Event loop is closed");
+  }
+}
+
+void LoopCore::soon(detail::Callback callback) {
+  if (state_ != State::closed) {
+    ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+  }
+}
+
+TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
+  return state_ == State::closed ? TimerHandle() : call_at(time() + delay, std::move(callback));
+}
+
+void LoopCore::run_forever() {
+  check_usable();
+  if (state_ == State::running) {
+    throw std::logic_error("This event loop is already running");
+  }
+  if (running_in_this_thread != nullptr) {
+    throw std::logic_error("Cannot run the event loop while another loop is running");
+  }
+  const RunScope scope(*this);
+  do {
+    run_turn();
+  } while (!stop_requested_);
+  // What a resume_writing wrote during the last flush must not wait for the next run.
+  flush_dirty();
+}
+
+// One turn of the loop; its steps are numbered in docs/loop-turn.md.
+void LoopCore::run_turn() {
+  // 1, 2
+  reactor_.poll(poll_timeout());
+  // 3
+  if (options_.write_policy == WritePolicy::coalesce) {
+    write_timing_ = core::WriteTiming::end_of_turn;
+  }
+  for (detail::Callback& posted : inbox_.take()) {
+    soon(std::move(posted));
+  }
+  // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
+  std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
+  timers_.pop_due(time(), [this](NodeRef node) { due_.push_back(std::move(node)); });
+  run_batch(batch);
+  reactor_.dispatch();
+  serve_owed();
+  run_batch(due_);
+  spare_batch_ = std::move(batch);
+  // 4
+  flush_dirty();
+  write_timing_ = core::WriteTiming::at_once;
+  empty_graveyard();
+}
+
+std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
+  if (!ready_.empty() || stop_requested_ || !owed_.empty() || !dirty_.empty()) {
+    return std::chrono::nanoseconds::zero();
+  }
+  for (std::size_t cancelled = nodes_->take_cancelled_timers(); cancelled > 0; --cancelled) {
+    timers_.note_cancelled();
+  }
+  const std::optional<TimePoint> due = timers_.next_due();
+  if (!due) {
+    return std::nullopt;
+  }
+  return *due - time();
+}
+
+void LoopCore::run_batch(std::vector<NodeRef>& batch) {
+  for (NodeRef& node : batch) {
+    if (!node.cancelled()) {
+      run_node(node);
+    }
+  }
+  batch.clear();
+}
+
+void LoopCore::run_node(NodeRef& node) {
+  node->state = CallbackNode::State::done;
+  const TimePoint start = options_.debug ? time() : TimePoint{};
+  guarded("Exception in callback", nullptr, nullptr, [&] { node->callback(); });
+  // Destroyed here, not with the batch: what it captured should not outlive its run.
+  guarded("Exception in the destructor of a callback", nullptr, nullptr, [&] { node->callback.reset(); });
+  if (options_.debug && time() - start >= options_.slow_callback_duration) {
+    const std::chrono::duration<double> took = time() - start;
+    log_->write(LogLevel::warning, "Executing a callback took " + std::to_string(took.count()) + " seconds");
+  }
+}
+
+void LoopCore::serve_owed() {
+  core::IntrusiveList<Watcher, ServiceTag> now;
+  now.steal(owed_);
+  while (!now.empty()) {
+    Watcher& watcher = now.pop_front();
+    watcher.on_io(std::exchange(watcher.owed, {}));
+  }
+}
+
+void LoopCore::flush_dirty() {
+  core::IntrusiveList<Flushable, FlushTag> now;
+  now.steal(dirty_);
+  while (!now.empty()) {
+    now.pop_front().on_end_of_turn();
+  }
+}
+
+void LoopCore::empty_graveyard() {
+  const std::vector<std::shared_ptr<void>> dead = std::exchange(graveyard_, {});
+}
+
+void LoopCore::request_flush(Flushable& flushable) noexcept {
+  if (!flushable.linked() && state_ != State::closed) {
+    dirty_.push_back(flushable);
+  }
+}
+
+void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcept {
+  watcher.owed.add(events);
+  if (!watcher.linked() && state_ != State::closed) {
+    owed_.push_back(watcher);
+  }
+}
+
+void LoopCore::bury(std::shared_ptr<void> object) {
+  graveyard_.push_back(std::move(object));
+}
+
+Resolver& LoopCore::resolver() {
+  if (!resolver_) {
+    resolver_ = std::make_unique<Resolver>(
+        sys_, [this](detail::Callback callback) { static_cast<void>(inbox_.post(callback)); });
+  }
+  return *resolver_;
+}
+
+std::span<std::byte> LoopCore::read_memory() {
+  if (!read_memory_) {
+    read_memory_ = std::make_unique_for_overwrite<std::byte[]>(max_read_bytes);
+  }
+  return {read_memory_.get(), max_read_bytes};
+}
+
+void LoopCore::set_exception_handler(detail::UniqueFunction<void(const ExceptionContext&)> handler) {
+  // Shared: a handler may replace itself while it runs.
+  exception_handler_ =
+      handler ? std::make_shared<detail::UniqueFunction<void(const ExceptionContext&)>>(std::move(handler))
+              : nullptr;
+}
+
+void LoopCore::call_exception_handler(const ExceptionContext& context) noexcept {
+  const auto handler = exception_handler_;
+  if (!handler) {
+    default_exception_handler(context);
+    return;
+  }
+  try {
+    (*handler)(context);
+  } catch (...) {
+    default_exception_handler({"Unhandled error in exception handler", std::current_exception()});
+    default_exception_handler(context);
+  }
+}
+
+void LoopCore::default_exception_handler(const ExceptionContext& context) noexcept {
+  try {
+    const std::string what = context.what();
+    log_->write(LogLevel::error, what.empty() ? context.message : context.message + "\nexception: " + what);
+  } catch (...) {
+    log_->write(LogLevel::error, "an exception could not be reported for want of memory");
+  }
+}
+
+}  // namespace sluice::loop

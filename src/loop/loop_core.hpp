@@ -1,0 +1,157 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "core/intrusive_list.hpp"
+#include "core/segment_pool.hpp"
+#include "core/timer_queue.hpp"
+#include "core/write_side.hpp"
+#include "loop/callback_node.hpp"
+#include "loop/inbox.hpp"
+#include "loop/log.hpp"
+#include "loop/reactor.hpp"
+#include "loop/resolver.hpp"
+#include "loop/shared_descriptions.hpp"
+#include "loop/signals.hpp"
+#include "loop/watcher.hpp"
+#include "sluice/detail/scheduler.hpp"
+#include "sluice/exception_context.hpp"
+#include "sluice/handle.hpp"
+#include "sluice/options.hpp"
+#include "sys/system_calls.hpp"
+
+namespace sluice::loop {
+
+struct ResidentTag;
+
+/// What the loop keeps alive until it ends by itself or the loop is closed: transports, servers, attempts to
+/// connect.
+class Resident : public core::ListHook<ResidentTag> {
+ public:
+  /// The loop is closing: let go of everything, tell nobody.
+  virtual void drop() noexcept = 0;
+
+ protected:
+  ~Resident() = default;
+};
+
+/// The event loop without its facade: one turn, and what transports need of a loop.
+class LoopCore {
+ public:
+  /// The most that one read takes (asyncio: max_size).
+  static constexpr std::size_t max_read_bytes = 256 * 1024;
+
+  explicit LoopCore(LoopOptions options);
+  LoopCore(const LoopCore&) = delete;
+  LoopCore& operator=(const LoopCore&) = delete;
+  ~LoopCore();
+
+  // For the facade; see sluice/event_loop.hpp.
+  void run_forever();
+  void stop() noexcept { stop_requested_ = true; }
+  void close();
+  [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
+  [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
+  [[nodiscard]] TimePoint time() const { return sys_->now(); }
+  Handle call_soon(detail::Callback callback);
+  TimerHandle call_at(TimePoint when, detail::Callback callback);
+  void call_soon_threadsafe(detail::Callback callback);
+  void set_exception_handler(detail::UniqueFunction<void(const ExceptionContext&)> handler);
+  void call_exception_handler(const ExceptionContext& context) noexcept;
+  [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const noexcept { return scheduler_; }
+  [[nodiscard]] Signals& signals() noexcept { return signals_; }
+  /// Throws std::logic_error when closed, or in debug mode when called from a wrong thread.
+  void check_usable() const;
+
+  // For transports.
+  /// call_soon for our own use: once the loop is closed, the callback is destroyed unrun.
+  void soon(detail::Callback callback);
+  /// The same with a time.
+  [[nodiscard]] TimerHandle later(std::chrono::nanoseconds delay, detail::Callback callback);
+  /// on_end_of_turn() once at the end of this turn, or of the next one when no turn is running.
+  void request_flush(Flushable& flushable) noexcept;
+  /// on_io(events) among the events of the next turn.
+  void request_service(Watcher& watcher, const IoEvents& events) noexcept;
+  void add_resident(Resident& resident) noexcept { residents_.push_back(resident); }
+  /// Keeps `object` alive until the turn has ended, so that nothing dies under a function on the stack.
+  void bury(std::shared_ptr<void> object);
+  /// Runs `callout` into the user's code; what it throws goes to the exception handler, with `message`.
+  /// Returns the exception, or null.
+  template <class Callout>
+  std::exception_ptr guarded(const char* message, BaseTransport* transport, BaseProtocol* protocol,
+                             Callout callout) noexcept {
+    try {
+      callout();
+      return nullptr;
+    } catch (...) {
+      call_exception_handler({message, std::current_exception(), transport, protocol});
+      return std::current_exception();
+    }
+  }
+  /// Outlives the loop.
+  [[nodiscard]] const std::shared_ptr<Log>& log() const noexcept { return log_; }
+  [[nodiscard]] sys::SystemCalls& sys() noexcept { return *sys_; }
+  [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
+  [[nodiscard]] Resolver& resolver();
+  [[nodiscard]] SharedDescriptions& shared_descriptions() noexcept { return shared_descriptions_; }
+  [[nodiscard]] core::SegmentPool& segment_pool() noexcept { return segment_pool_; }
+  [[nodiscard]] const core::WriteTiming& write_timing() const noexcept { return write_timing_; }
+  /// The memory that all transports read into, one after the other.
+  [[nodiscard]] std::span<std::byte> read_memory();
+
+ private:
+  enum class State : std::uint8_t {
+    idle,     ///< Between runs; callbacks wait.
+    running,  ///< Inside run_forever.
+    closed,   ///< Everything is freed; only destruction is left.
+  };
+  class SchedulerOfLoop;
+  class RunScope;
+
+  void run_turn();
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
+  void run_batch(std::vector<NodeRef>& batch);
+  void run_node(NodeRef& node);
+  void serve_owed();
+  void flush_dirty();
+  void empty_graveyard();
+  void default_exception_handler(const ExceptionContext& context) noexcept;
+
+  LoopOptions options_;
+  std::shared_ptr<sys::SystemCalls> sys_;
+  std::shared_ptr<Log> log_;
+  core::SegmentPool segment_pool_;
+  NodePool* nodes_;
+  Reactor reactor_;
+  Inbox inbox_;
+  Signals signals_;
+  SharedDescriptions shared_descriptions_;
+  std::unique_ptr<Resolver> resolver_;
+  std::shared_ptr<detail::Scheduler> scheduler_;
+  std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
+
+  std::vector<NodeRef> ready_;
+  std::vector<NodeRef> spare_batch_;  // the storage of the last batch, kept for the next
+  std::vector<NodeRef> due_;
+  core::TimerQueue<NodeRef> timers_;
+  core::IntrusiveList<Watcher, ServiceTag> owed_;
+  core::IntrusiveList<Flushable, FlushTag> dirty_;
+  core::IntrusiveList<Resident, ResidentTag> residents_;
+  std::vector<std::shared_ptr<void>> graveyard_;
+  std::unique_ptr<std::byte[]> read_memory_;
+
+  std::thread::id thread_;
+  core::WriteTiming write_timing_ = core::WriteTiming::at_once;
+  State state_ = State::idle;
+  bool stop_requested_ = false;
+};
+
+}  // namespace sluice::loop

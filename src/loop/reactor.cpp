@@ -1,0 +1,108 @@
+#include "loop/reactor.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/check.hpp"
+#include "sys/error_table.hpp"
+
+namespace sluice::loop {
+namespace {
+
+constexpr std::chrono::hours longest_wait{24};
+
+// Rounded up, so that a timer is never found not yet due and waited for in a spin.
+int to_milliseconds(std::optional<std::chrono::nanoseconds> timeout) noexcept {
+  if (!timeout) {
+    return -1;
+  }
+  const auto bounded = std::clamp<std::chrono::nanoseconds>(*timeout, std::chrono::nanoseconds::zero(),
+                                                            longest_wait);
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(bounded).count());
+}
+
+std::uint64_t token(int fd, std::uint32_t generation) noexcept {
+  return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+}
+
+IoEvents decode(std::uint32_t events) noexcept {
+  return {(events & EPOLLIN) != 0, (events & EPOLLOUT) != 0,
+          (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0, (events & (EPOLLHUP | EPOLLERR)) != 0};
+}
+
+}  // namespace
+
+Reactor::Reactor(sys::SystemCalls& sys) : sys_(&sys) {
+  const sys::Result<int> created = sys.epoll_create();
+  if (!created.ok()) {
+    throw std::system_error(sys::to_error_code(created.error), "epoll_create1 for an event loop");
+  }
+  epoll_fd_ = created.value;
+}
+
+void Reactor::close() noexcept {
+  if (epoll_fd_ >= 0) {
+    static_cast<void>(sys_->close(std::exchange(epoll_fd_, -1)));
+  }
+}
+
+std::error_code Reactor::add(int fd, Watcher& watcher) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= slots_.size()) {
+    slots_.resize(std::max(index + 1, slots_.size() * 2));
+  }
+  Slot& slot = slots_[index];
+  core::check(slot.watcher == nullptr, "a descriptor has one watcher");
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = token(fd, ++slot.generation);
+  const sys::Status status = sys_->epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, event);
+  if (!status.ok()) {
+    static_cast<void>(sys::judge(sys::Call::epoll_ctl, status.error));
+    return sys::to_error_code(status.error);
+  }
+  slot.watcher = &watcher;
+  return {};
+}
+
+void Reactor::remove(int fd) noexcept {
+  if (!watches(fd)) {
+    return;
+  }
+  Slot& slot = slots_[static_cast<std::size_t>(fd)];
+  slot.watcher = nullptr;
+  ++slot.generation;
+  // Not left to close(2): another process may hold the same open file, and it would stay registered.
+  const sys::Status status = sys_->epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, epoll_event{});
+  static_cast<void>(sys::judge(sys::Call::epoll_ctl, status.error));
+}
+
+bool Reactor::watches(int fd) const noexcept {
+  const auto index = static_cast<std::size_t>(fd);
+  return index < slots_.size() && slots_[index].watcher != nullptr;
+}
+
+void Reactor::poll(std::optional<std::chrono::nanoseconds> timeout) {
+  const sys::Result<std::size_t> got = sys_->epoll_wait(epoll_fd_, ready_, to_milliseconds(timeout));
+  if (!got.ok()) {
+    // A signal ends the wait early; the loop computes the rest of it anew.
+    static_cast<void>(sys::judge(sys::Call::epoll_wait, got.error));
+  }
+  ready_count_ = got.ok() ? got.value : 0;
+}
+
+void Reactor::dispatch() {
+  const std::size_t count = std::exchange(ready_count_, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t data = ready_[i].data.u64;
+    const auto index = static_cast<std::size_t>(data & 0xffffffffU);
+    const auto generation = static_cast<std::uint32_t>(data >> 32);
+    if (index < slots_.size() && slots_[index].generation == generation &&
+        slots_[index].watcher != nullptr) {
+      slots_[index].watcher->on_io(decode(ready_[i].events));
+    }
+  }
+}
+
+}  // namespace sluice::loop

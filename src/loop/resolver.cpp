@@ -1,0 +1,88 @@
+#include "loop/resolver.hpp"
+
+#include <utility>
+
+#include "sys/signal_relay.hpp"
+
+namespace sluice::loop {
+
+Resolver::Resolver(std::shared_ptr<sys::SystemCalls> sys, Post post) : shared_(std::make_shared<Shared>()) {
+  shared_->sys = std::move(sys);
+  shared_->answer = [this, post = std::move(post)](std::uint64_t id, sys::Resolved resolved) {
+    post([this, id, resolved = std::move(resolved)] {
+      if (auto node = waiting_.extract(id)) {
+        node.mapped()(resolved);
+      }
+    });
+  };
+}
+
+Resolver::~Resolver() {
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->closed = true;
+    shared_->jobs.clear();
+    for (const auto& worker : workers_) {
+      if (worker->busy) {
+        worker->thread.detach();
+      }
+    }
+  }
+  shared_->work.notify_all();
+  for (const auto& worker : workers_) {
+    if (worker->thread.joinable()) {
+      worker->thread.join();
+    }
+  }
+}
+
+void Resolver::resolve(Query query, Done done) {
+  const std::uint64_t id = next_id_++;
+  waiting_.emplace(id, std::move(done));
+  bool all_busy = false;
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->jobs.push_back({id, std::move(query)});
+    all_busy = shared_->busy + shared_->jobs.size() > workers_.size();
+  }
+  if (all_busy && workers_.size() < max_threads) {
+    start_worker();
+  }
+  shared_->work.notify_one();
+}
+
+void Resolver::start_worker() {
+  auto worker = std::make_shared<Worker>();
+  // The new thread looks at the worker only under the lock, so it sees the thread stored.
+  const std::lock_guard lock(shared_->mutex);
+  worker->thread = std::thread([shared = shared_, worker] { run(shared, worker); });
+  workers_.push_back(std::move(worker));
+}
+
+void Resolver::run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Worker>& worker) {
+  sys::SignalRelay::block_in_this_thread();
+  std::unique_lock lock(shared->mutex);
+  while (true) {
+    shared->work.wait(lock, [&] { return shared->closed || !shared->jobs.empty(); });
+    if (shared->closed) {
+      return;
+    }
+    const Job job = std::move(shared->jobs.front());
+    shared->jobs.pop_front();
+    worker->busy = true;
+    ++shared->busy;
+    lock.unlock();
+    sys::Resolved resolved =
+        shared->sys->resolve(job.query.host, job.query.port, job.query.family, job.query.passive);
+    lock.lock();
+    --shared->busy;
+    worker->busy = false;
+    // Under the lock, so that the resolver cannot go away in between.
+    if (shared->closed) {
+      return;
+    }
+    shared->answer(job.id, std::move(resolved));
+  }
+}
+
+}  // namespace sluice::loop

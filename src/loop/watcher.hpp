@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/intrusive_list.hpp"
+
+namespace sluice::loop {
+
+/// What happened to a descriptor; a set.
+struct IoEvents {
+  bool readable = false;  ///< Data, a connection, or an end of file is there.
+  bool writable = false;  ///< There is room again.
+  bool hangup = false;    ///< The other end sends no more, or is gone: no further edge will tell.
+  bool broken = false;    ///< The other end receives no more, or there is an error (EPOLLHUP, EPOLLERR).
+
+  [[nodiscard]] bool any() const noexcept { return readable || writable || hangup || broken; }
+  void add(const IoEvents& other) noexcept {
+    readable = readable || other.readable;
+    writable = writable || other.writable;
+    hangup = hangup || other.hangup;
+    broken = broken || other.broken;
+  }
+};
+
+struct ServiceTag;
+struct FlushTag;
+
+/// Somebody with a descriptor in the reactor. Must be out of the reactor before it is destroyed.
+class Watcher : public core::ListHook<ServiceTag> {
+ public:
+  virtual void on_io(IoEvents events) = 0;
+
+  /// Events that are to be handled in the next turn though the reactor will not tell them.
+  IoEvents owed;
+
+ protected:
+  ~Watcher() = default;
+};
+
+/// Somebody with bytes to flush when the turn ends.
+class Flushable : public core::ListHook<FlushTag> {
+ public:
+  virtual void on_end_of_turn() = 0;
+
+ protected:
+  ~Flushable() = default;
+};
+
+}  // namespace sluice::loop

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "sluice/socket_address.hpp"
+
+namespace sluice::sys {
+
+// The constants of system headers that other folders need, under names of ours: only sys/ includes those
+// headers.
+
+inline constexpr int nonblocking_flag = O_NONBLOCK;
+inline constexpr int shut_write = SHUT_WR;
+inline constexpr int stream_type = SOCK_STREAM;
+
+/// An option of setsockopt(2) and getsockopt(2).
+struct SocketOption {
+  int level;
+  int name;
+};
+inline constexpr SocketOption no_delay{IPPROTO_TCP, TCP_NODELAY};
+inline constexpr SocketOption keep_alive{SOL_SOCKET, SO_KEEPALIVE};
+inline constexpr SocketOption reuse_address{SOL_SOCKET, SO_REUSEADDR};
+inline constexpr SocketOption reuse_port{SOL_SOCKET, SO_REUSEPORT};
+inline constexpr SocketOption ipv6_only{IPPROTO_IPV6, IPV6_V6ONLY};
+inline constexpr SocketOption pending_error{SOL_SOCKET, SO_ERROR};
+inline constexpr SocketOption socket_type{SOL_SOCKET, SO_TYPE};
+
+/// The kinds of file that a pipe transport can be made of, and the rest.
+enum class FileKind { fifo, socket, character_device, directory, regular, block_device, other };
+
+[[nodiscard]] inline FileKind file_kind(mode_t mode) noexcept {
+  switch (mode & S_IFMT) {
+    case S_IFIFO:
+      return FileKind::fifo;
+    case S_IFSOCK:
+      return FileKind::socket;
+    case S_IFCHR:
+      return FileKind::character_device;
+    case S_IFDIR:
+      return FileKind::directory;
+    case S_IFREG:
+      return FileKind::regular;
+    case S_IFBLK:
+      return FileKind::block_device;
+    default:
+      return FileKind::other;
+  }
+}
+
+/// AF_INET, AF_INET6, AF_UNIX of an address, for socket(2).
+[[nodiscard]] inline int socket_domain(AddressFamily family) noexcept {
+  switch (family) {
+    case AddressFamily::ipv4:
+      return AF_INET;
+    case AddressFamily::ipv6:
+      return AF_INET6;
+    case AddressFamily::unix_path:
+    case AddressFamily::unix_abstract:
+    case AddressFamily::unix_unnamed:
+      return AF_UNIX;
+    case AddressFamily::unspecified:
+      break;
+  }
+  return AF_UNSPEC;
+}
+
+}  // namespace sluice::sys

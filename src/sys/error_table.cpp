@@ -1,0 +1,294 @@
+#include "sys/error_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+namespace sluice::sys {
+namespace {
+
+struct Row {
+  Call call;
+  int error;
+  Verdict verdict;
+};
+
+using enum Verdict;
+
+// One row for each errno that the manual pages of Debian 12 name for the call, in their order. EWOULDBLOCK
+// is EAGAIN on Linux.
+constexpr Row table[] = {
+    {Call::read, EAGAIN, would_block},
+    // A descriptor that is not open for reading is the user's choice, not ours.
+    {Call::read, EBADF, operating_error},
+    {Call::read, EFAULT, our_bug},
+    {Call::read, EINTR, retry},
+    {Call::read, EINVAL, operating_error},
+    // A tty whose other end is gone.
+    {Call::read, EIO, peer_gone},
+    {Call::read, EISDIR, operating_error},
+    {Call::read, ECONNRESET, peer_gone},
+    {Call::read, ETIMEDOUT, peer_gone},
+
+    {Call::write, EAGAIN, would_block},
+    {Call::write, EBADF, operating_error},
+    {Call::write, EDESTADDRREQ, operating_error},
+    {Call::write, EDQUOT, operating_error},
+    {Call::write, EFAULT, our_bug},
+    {Call::write, EFBIG, operating_error},
+    {Call::write, EINTR, retry},
+    {Call::write, EINVAL, operating_error},
+    {Call::write, EIO, peer_gone},
+    {Call::write, ENOSPC, operating_error},
+    {Call::write, EPERM, operating_error},
+    {Call::write, EPIPE, peer_gone},
+    {Call::write, ECONNRESET, peer_gone},
+    {Call::write, ETIMEDOUT, peer_gone},
+
+    {Call::send, EACCES, operating_error},
+    {Call::send, EAGAIN, would_block},
+    {Call::send, EALREADY, operating_error},
+    {Call::send, EBADF, our_bug},
+    {Call::send, ECONNRESET, peer_gone},
+    {Call::send, EDESTADDRREQ, operating_error},
+    {Call::send, EFAULT, our_bug},
+    {Call::send, EINTR, retry},
+    {Call::send, EINVAL, our_bug},
+    {Call::send, EISCONN, our_bug},
+    {Call::send, EMSGSIZE, operating_error},
+    {Call::send, ENOBUFS, operating_error},
+    {Call::send, ENOMEM, operating_error},
+    {Call::send, ENOTCONN, peer_gone},
+    {Call::send, ENOTSOCK, our_bug},
+    {Call::send, EOPNOTSUPP, our_bug},
+    {Call::send, EPIPE, peer_gone},
+    {Call::send, ETIMEDOUT, peer_gone},
+    {Call::send, EHOSTUNREACH, peer_gone},
+    {Call::send, ENETUNREACH, peer_gone},
+    {Call::send, ENETDOWN, operating_error},
+
+    {Call::recv, EAGAIN, would_block},
+    {Call::recv, EBADF, our_bug},
+    {Call::recv, ECONNREFUSED, peer_gone},
+    {Call::recv, ECONNRESET, peer_gone},
+    {Call::recv, EFAULT, our_bug},
+    {Call::recv, EINTR, retry},
+    {Call::recv, EINVAL, our_bug},
+    {Call::recv, ENOMEM, operating_error},
+    {Call::recv, ENOTCONN, peer_gone},
+    {Call::recv, ENOTSOCK, our_bug},
+    {Call::recv, ETIMEDOUT, peer_gone},
+    {Call::recv, EHOSTUNREACH, peer_gone},
+    {Call::recv, ENETUNREACH, peer_gone},
+
+    {Call::shutdown, EBADF, our_bug},
+    {Call::shutdown, EINVAL, our_bug},
+    {Call::shutdown, ENOTCONN, peer_gone},
+    {Call::shutdown, ENOTSOCK, our_bug},
+
+    // accept(2) passes on errors of the network that concern one connection only: take the next one.
+    {Call::accept, EAGAIN, would_block},
+    {Call::accept, EBADF, our_bug},
+    {Call::accept, ECONNABORTED, retry},
+    {Call::accept, EFAULT, our_bug},
+    {Call::accept, EINTR, retry},
+    {Call::accept, EINVAL, our_bug},
+    {Call::accept, EMFILE, out_of_resources},
+    {Call::accept, ENFILE, out_of_resources},
+    {Call::accept, ENOBUFS, out_of_resources},
+    {Call::accept, ENOMEM, out_of_resources},
+    {Call::accept, ENOTSOCK, our_bug},
+    {Call::accept, EOPNOTSUPP, our_bug},
+    {Call::accept, EPERM, retry},
+    {Call::accept, EPROTO, retry},
+    {Call::accept, ENETDOWN, retry},
+    {Call::accept, ENOPROTOOPT, retry},
+    {Call::accept, EHOSTDOWN, retry},
+    {Call::accept, ENONET, retry},
+    {Call::accept, EHOSTUNREACH, retry},
+    {Call::accept, ENETUNREACH, retry},
+
+    {Call::connect, EACCES, operating_error},
+    {Call::connect, EPERM, operating_error},
+    {Call::connect, EADDRINUSE, operating_error},
+    {Call::connect, EADDRNOTAVAIL, operating_error},
+    {Call::connect, EAFNOSUPPORT, operating_error},
+    // A Unix socket whose queue is full: no readiness will be announced, so it is tried again by timer.
+    {Call::connect, EAGAIN, retry},
+    {Call::connect, EALREADY, our_bug},
+    {Call::connect, EBADF, our_bug},
+    {Call::connect, ECONNREFUSED, operating_error},
+    {Call::connect, EFAULT, our_bug},
+    {Call::connect, EINPROGRESS, would_block},
+    // An interrupted connect goes on by itself.
+    {Call::connect, EINTR, would_block},
+    {Call::connect, EISCONN, our_bug},
+    {Call::connect, ENETUNREACH, operating_error},
+    {Call::connect, EHOSTUNREACH, operating_error},
+    {Call::connect, ENOTSOCK, our_bug},
+    {Call::connect, EPROTOTYPE, operating_error},
+    {Call::connect, ETIMEDOUT, operating_error},
+    {Call::connect, ENOENT, operating_error},
+    {Call::connect, ENOTDIR, operating_error},
+    {Call::connect, ELOOP, operating_error},
+
+    {Call::socket, EACCES, operating_error},
+    {Call::socket, EAFNOSUPPORT, operating_error},
+    {Call::socket, EINVAL, our_bug},
+    {Call::socket, EMFILE, out_of_resources},
+    {Call::socket, ENFILE, out_of_resources},
+    {Call::socket, ENOBUFS, out_of_resources},
+    {Call::socket, ENOMEM, out_of_resources},
+    {Call::socket, EPROTONOSUPPORT, operating_error},
+
+    {Call::bind, EACCES, operating_error},
+    {Call::bind, EADDRINUSE, operating_error},
+    {Call::bind, EBADF, our_bug},
+    {Call::bind, EINVAL, operating_error},
+    {Call::bind, ENOTSOCK, our_bug},
+    {Call::bind, EADDRNOTAVAIL, operating_error},
+    {Call::bind, EFAULT, our_bug},
+    {Call::bind, ELOOP, operating_error},
+    {Call::bind, ENAMETOOLONG, operating_error},
+    {Call::bind, ENOENT, operating_error},
+    {Call::bind, ENOMEM, out_of_resources},
+    {Call::bind, ENOTDIR, operating_error},
+    {Call::bind, EROFS, operating_error},
+
+    {Call::listen, EADDRINUSE, operating_error},
+    {Call::listen, EBADF, our_bug},
+    {Call::listen, ENOTSOCK, our_bug},
+    {Call::listen, EOPNOTSUPP, operating_error},
+
+    // Linux frees the descriptor before it can fail: never close twice.
+    {Call::close, EBADF, our_bug},
+    {Call::close, EINTR, operating_error},
+    {Call::close, EIO, operating_error},
+    {Call::close, ENOSPC, operating_error},
+    {Call::close, EDQUOT, operating_error},
+
+    {Call::stat, EACCES, operating_error},
+    // Of a descriptor the user gave us.
+    {Call::stat, EBADF, operating_error},
+    {Call::stat, EFAULT, our_bug},
+    {Call::stat, ELOOP, operating_error},
+    {Call::stat, ENAMETOOLONG, operating_error},
+    {Call::stat, ENOENT, operating_error},
+    {Call::stat, ENOMEM, out_of_resources},
+    {Call::stat, ENOTDIR, operating_error},
+    {Call::stat, EOVERFLOW, operating_error},
+
+    {Call::unlink, EACCES, operating_error},
+    {Call::unlink, EBUSY, operating_error},
+    {Call::unlink, EFAULT, our_bug},
+    {Call::unlink, EIO, operating_error},
+    {Call::unlink, EISDIR, operating_error},
+    {Call::unlink, ELOOP, operating_error},
+    {Call::unlink, ENAMETOOLONG, operating_error},
+    {Call::unlink, ENOENT, operating_error},
+    {Call::unlink, ENOMEM, out_of_resources},
+    {Call::unlink, ENOTDIR, operating_error},
+    {Call::unlink, EPERM, operating_error},
+    {Call::unlink, EROFS, operating_error},
+
+    {Call::fcntl, EBADF, operating_error},
+    {Call::fcntl, EINVAL, our_bug},
+    {Call::fcntl, EPERM, operating_error},
+
+    {Call::getsockopt, EBADF, our_bug},
+    {Call::getsockopt, EFAULT, our_bug},
+    {Call::getsockopt, EINVAL, our_bug},
+    {Call::getsockopt, ENOPROTOOPT, operating_error},
+    {Call::getsockopt, ENOTSOCK, operating_error},
+
+    {Call::setsockopt, EBADF, our_bug},
+    {Call::setsockopt, EFAULT, our_bug},
+    {Call::setsockopt, EINVAL, operating_error},
+    {Call::setsockopt, ENOPROTOOPT, operating_error},
+    {Call::setsockopt, EOPNOTSUPP, operating_error},
+    {Call::setsockopt, ENOTSOCK, our_bug},
+
+    {Call::getsockname, EBADF, our_bug},
+    {Call::getsockname, EFAULT, our_bug},
+    {Call::getsockname, EINVAL, our_bug},
+    {Call::getsockname, ENOBUFS, operating_error},
+    {Call::getsockname, ENOTSOCK, operating_error},
+
+    {Call::getpeername, EBADF, our_bug},
+    {Call::getpeername, EFAULT, our_bug},
+    {Call::getpeername, EINVAL, our_bug},
+    {Call::getpeername, ENOBUFS, operating_error},
+    {Call::getpeername, ENOTCONN, operating_error},
+    {Call::getpeername, ENOTSOCK, operating_error},
+
+    {Call::epoll_create, EINVAL, our_bug},
+    {Call::epoll_create, EMFILE, out_of_resources},
+    {Call::epoll_create, ENFILE, out_of_resources},
+    {Call::epoll_create, ENOMEM, out_of_resources},
+
+    {Call::epoll_ctl, EBADF, our_bug},
+    {Call::epoll_ctl, EEXIST, our_bug},
+    {Call::epoll_ctl, EINVAL, our_bug},
+    {Call::epoll_ctl, ELOOP, operating_error},
+    {Call::epoll_ctl, ENOENT, our_bug},
+    {Call::epoll_ctl, ENOMEM, out_of_resources},
+    {Call::epoll_ctl, ENOSPC, out_of_resources},
+    // A file that is always ready, such as /dev/null.
+    {Call::epoll_ctl, EPERM, operating_error},
+
+    {Call::epoll_wait, EBADF, our_bug},
+    {Call::epoll_wait, EFAULT, our_bug},
+    {Call::epoll_wait, EINTR, retry},
+    {Call::epoll_wait, EINVAL, our_bug},
+
+    {Call::eventfd, EINVAL, our_bug},
+    {Call::eventfd, EMFILE, out_of_resources},
+    {Call::eventfd, ENFILE, out_of_resources},
+    {Call::eventfd, ENODEV, operating_error},
+    {Call::eventfd, ENOMEM, out_of_resources},
+
+    {Call::pipe, EFAULT, our_bug},
+    {Call::pipe, EINVAL, our_bug},
+    {Call::pipe, EMFILE, out_of_resources},
+    {Call::pipe, ENFILE, out_of_resources},
+
+    {Call::sigaction, EFAULT, our_bug},
+    // SIGKILL and SIGSTOP.
+    {Call::sigaction, EINVAL, operating_error},
+};
+
+constexpr std::string_view names[] = {
+    "read",        "write",       "send",         "recv",      "shutdown",   "accept",
+    "connect",     "socket",      "bind",         "listen",    "close",      "stat",
+    "unlink",      "fcntl",       "getsockopt",   "setsockopt", "getsockname", "getpeername",
+    "epoll_create", "epoll_ctl",  "epoll_wait",   "eventfd",   "pipe",       "sigaction",
+};
+
+}  // namespace
+
+Verdict classify(Call call, int error) noexcept {
+  const auto* row = std::find_if(std::begin(table), std::end(table), [&](const Row& candidate) {
+    return candidate.call == call && candidate.error == error;
+  });
+  return row == std::end(table) ? operating_error : row->verdict;
+}
+
+Verdict judge(Call call, int error) noexcept {
+  const Verdict verdict = classify(call, error);
+#if defined(SLUICE_DEBUG_CHECKS) && SLUICE_DEBUG_CHECKS
+  if (verdict == our_bug) {
+    std::fprintf(stderr, "sluice: %s failed with errno %d, which only a bug of sluice can cause\n",
+                 names[static_cast<std::size_t>(call)].data(), error);
+    std::abort();
+  }
+#endif
+  return verdict;
+}
+
+std::string_view name_of(Call call) noexcept {
+  return names[static_cast<std::size_t>(call)];
+}
+
+}  // namespace sluice::sys

@@ -1,0 +1,252 @@
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "sys/signal_relay.hpp"
+#include "sys/sigpipe_guard.hpp"
+#include "sys/system_calls.hpp"
+
+// KCMP_FILE of <linux/kcmp.h>, which is C that C++ cannot always include.
+namespace {
+constexpr int kcmp_file = 0;
+}
+
+namespace sluice::sys {
+namespace {
+
+Status status_of(int returned) noexcept {
+  return {returned < 0 ? errno : 0};
+}
+
+template <class T>
+Result<std::size_t> count_of(T returned) noexcept {
+  if (returned < 0) {
+    return {0, errno};
+  }
+  return {static_cast<std::size_t>(returned), 0};
+}
+
+Result<int> number_of(int returned) noexcept {
+  if (returned < 0) {
+    return {-1, errno};
+  }
+  return {returned, 0};
+}
+
+// Every sockaddr fits: SocketAddress holds the longest one that we use.
+const sockaddr* native(const SocketAddress& address) noexcept {
+  return reinterpret_cast<const sockaddr*>(address.native().data());
+}
+
+SocketAddress from(const sockaddr_storage& storage, socklen_t size) noexcept {
+  return SocketAddress::from_native(
+      Bytes(reinterpret_cast<const std::byte*>(&storage), std::min<std::size_t>(size, sizeof storage)));
+}
+
+class LinuxSystemCalls final : public SystemCalls {
+ public:
+  Status close(int fd) noexcept override { return status_of(::close(fd)); }
+
+  Result<std::size_t> read(int fd, std::span<std::byte> memory) noexcept override {
+    return count_of(::read(fd, memory.data(), memory.size()));
+  }
+
+  // Pipes have no MSG_NOSIGNAL, so the signal is held back around the call (P-1).
+  Result<std::size_t> write(int fd, Bytes bytes) noexcept override {
+    SigpipeGuard guard;
+    return guard.watch(count_of(::write(fd, bytes.data(), bytes.size())));
+  }
+
+  Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override {
+    SigpipeGuard guard;
+    return guard.watch(count_of(::writev(fd, pieces.data(), static_cast<int>(pieces.size()))));
+  }
+
+  Result<FileStatus> fstat(int fd) noexcept override {
+    struct stat status {};
+    if (::fstat(fd, &status) < 0) {
+      return {{}, errno};
+    }
+    return {{status.st_mode, status.st_dev, status.st_ino}, 0};
+  }
+
+  Result<int> get_status_flags(int fd) noexcept override { return number_of(::fcntl(fd, F_GETFL)); }
+
+  Status set_status_flags(int fd, int flags) noexcept override {
+    return status_of(::fcntl(fd, F_SETFL, flags));
+  }
+
+  Result<bool> same_open_file(int left, int right) noexcept override {
+    const pid_t self = ::getpid();
+    const long order = ::syscall(SYS_kcmp, self, self, kcmp_file, left, right);
+    if (order < 0) {
+      return {false, errno};
+    }
+    return {order == 0, 0};
+  }
+
+  Result<FileStatus> stat(const std::string& path) noexcept override {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) < 0) {
+      return {{}, errno};
+    }
+    return {{status.st_mode, status.st_dev, status.st_ino}, 0};
+  }
+
+  Status unlink(const std::string& path) noexcept override { return status_of(::unlink(path.c_str())); }
+
+  Result<int> socket(int domain, int type) noexcept override {
+    return number_of(::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  }
+
+  Status connect(int fd, const SocketAddress& address) noexcept override {
+    return status_of(::connect(fd, native(address), static_cast<socklen_t>(address.native().size())));
+  }
+
+  Status bind(int fd, const SocketAddress& address) noexcept override {
+    return status_of(::bind(fd, native(address), static_cast<socklen_t>(address.native().size())));
+  }
+
+  Status listen(int fd, int backlog) noexcept override { return status_of(::listen(fd, backlog)); }
+
+  Result<Accepted> accept(int fd) noexcept override {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    const int accepted =
+        ::accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0) {
+      return {{}, errno};
+    }
+    return {{accepted, from(storage, size)}, 0};
+  }
+
+  Result<std::size_t> send(int fd, Bytes bytes) noexcept override {
+    return count_of(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  }
+
+  Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept override {
+    msghdr message{};
+    // sendmsg(2) only reads them.
+    message.msg_iov = const_cast<iovec*>(pieces.data());
+    message.msg_iovlen = pieces.size();
+    return count_of(::sendmsg(fd, &message, MSG_NOSIGNAL));
+  }
+
+  Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept override {
+    return count_of(::recv(fd, memory.data(), memory.size(), 0));
+  }
+
+  Status shutdown(int fd, int how) noexcept override { return status_of(::shutdown(fd, how)); }
+
+  Result<SocketAddress> getsockname(int fd) noexcept override {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) < 0) {
+      return {{}, errno};
+    }
+    return {from(storage, size), 0};
+  }
+
+  Result<SocketAddress> getpeername(int fd) noexcept override {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) < 0) {
+      return {{}, errno};
+    }
+    return {from(storage, size), 0};
+  }
+
+  Result<int> getsockopt(int fd, int level, int name) noexcept override {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(fd, level, name, &value, &size) < 0) {
+      return {0, errno};
+    }
+    return {value, 0};
+  }
+
+  Status setsockopt(int fd, int level, int name, int value) noexcept override {
+    return status_of(::setsockopt(fd, level, name, &value, sizeof value));
+  }
+
+  Result<int> epoll_create() noexcept override { return number_of(::epoll_create1(EPOLL_CLOEXEC)); }
+
+  Status epoll_ctl(int epoll_fd, int operation, int fd, epoll_event event) noexcept override {
+    return status_of(::epoll_ctl(epoll_fd, operation, fd, &event));
+  }
+
+  Result<std::size_t> epoll_wait(int epoll_fd, std::span<epoll_event> events,
+                                 int timeout_ms) noexcept override {
+    return count_of(::epoll_wait(epoll_fd, events.data(), static_cast<int>(events.size()), timeout_ms));
+  }
+
+  Result<int> eventfd() noexcept override { return number_of(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+
+  std::chrono::steady_clock::time_point now() noexcept override { return std::chrono::steady_clock::now(); }
+
+  Status watch_signal(int number, int fd) noexcept override { return SignalRelay::watch(number, fd); }
+
+  Status unwatch_signal(int number) noexcept override { return SignalRelay::unwatch(number); }
+
+  Result<std::pair<int, int>> pipe() noexcept override {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) {
+      return {{-1, -1}, errno};
+    }
+    return {{ends[0], ends[1]}, 0};
+  }
+
+  Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
+                   bool passive) noexcept override;
+};
+
+int native_family(AddressFamily family) noexcept {
+  switch (family) {
+    case AddressFamily::ipv4:
+      return AF_INET;
+    case AddressFamily::ipv6:
+      return AF_INET6;
+    default:
+      return AF_UNSPEC;
+  }
+}
+
+Resolved LinuxSystemCalls::resolve(const std::string& host, std::uint16_t port, AddressFamily family,
+                                   bool passive) noexcept {
+  addrinfo hints{};
+  hints.ai_family = native_family(family);
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0);
+  addrinfo* found = nullptr;
+  Resolved resolved;
+  resolved.error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(),
+                                 &hints, &found);
+  if (resolved.error != 0) {
+    resolved.system_error = resolved.error == EAI_SYSTEM ? errno : 0;
+    return resolved;
+  }
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    resolved.addresses.push_back(SocketAddress::from_native(
+        Bytes(reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen)));
+  }
+  ::freeaddrinfo(found);
+  return resolved;
+}
+
+}  // namespace
+
+std::shared_ptr<SystemCalls> linux_system_calls() {
+  return std::make_shared<LinuxSystemCalls>();
+}
+
+}  // namespace sluice::sys

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sluice/bytes.hpp"
+#include "sluice/socket_address.hpp"
+
+namespace sluice::sys {
+
+/// What a call returned and, if that was a failure, its errno; never both.
+template <class T>
+struct [[nodiscard]] Result {
+  T value{};
+  int error = 0;
+  [[nodiscard]] bool ok() const noexcept { return error == 0; }
+};
+
+/// The result of a call that returns nothing of interest.
+struct [[nodiscard]] Status {
+  int error = 0;
+  [[nodiscard]] bool ok() const noexcept { return error == 0; }
+};
+
+/// What fstat(2) and stat(2) tell that we need.
+struct FileStatus {
+  mode_t mode = 0;
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+
+/// A connection from accept4(2).
+struct Accepted {
+  int fd = -1;
+  SocketAddress peer;
+};
+
+/// What getaddrinfo(3) found; `error` is 0, an EAI_ number, or EAI_SYSTEM with errno in `system_error`.
+struct Resolved {
+  std::vector<SocketAddress> addresses;
+  int error = 0;
+  int system_error = 0;
+};
+
+/// The operating system, one thin call per manual page: no call interprets its errno (error_table.hpp
+/// does), none throws, none raises SIGPIPE. The loop is given one by reference; tests give it a scripted
+/// one. All calls but resolve() are made on the loop's thread.
+class SystemCalls {
+ public:
+  SystemCalls() = default;
+  SystemCalls(const SystemCalls&) = delete;
+  SystemCalls& operator=(const SystemCalls&) = delete;
+  virtual ~SystemCalls() = default;
+
+  // Descriptors.
+  virtual Status close(int fd) noexcept = 0;
+  virtual Result<std::size_t> read(int fd, std::span<std::byte> memory) noexcept = 0;
+  virtual Result<std::size_t> write(int fd, Bytes bytes) noexcept = 0;
+  virtual Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept = 0;
+  virtual Result<FileStatus> fstat(int fd) noexcept = 0;
+  /// fcntl(F_GETFL) and fcntl(F_SETFL).
+  virtual Result<int> get_status_flags(int fd) noexcept = 0;
+  virtual Status set_status_flags(int fd, int flags) noexcept = 0;
+  /// kcmp(KCMP_FILE): whether both refer to one open file description.
+  virtual Result<bool> same_open_file(int left, int right) noexcept = 0;
+
+  // Paths.
+  virtual Result<FileStatus> stat(const std::string& path) noexcept = 0;
+  virtual Status unlink(const std::string& path) noexcept = 0;
+
+  // Sockets; all are made non-blocking and close-on-exec.
+  virtual Result<int> socket(int domain, int type) noexcept = 0;
+  virtual Status connect(int fd, const SocketAddress& address) noexcept = 0;
+  virtual Status bind(int fd, const SocketAddress& address) noexcept = 0;
+  virtual Status listen(int fd, int backlog) noexcept = 0;
+  virtual Result<Accepted> accept(int fd) noexcept = 0;
+  virtual Result<std::size_t> send(int fd, Bytes bytes) noexcept = 0;
+  virtual Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept = 0;
+  virtual Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept = 0;
+  virtual Status shutdown(int fd, int how) noexcept = 0;
+  virtual Result<SocketAddress> getsockname(int fd) noexcept = 0;
+  virtual Result<SocketAddress> getpeername(int fd) noexcept = 0;
+  virtual Result<int> getsockopt(int fd, int level, int name) noexcept = 0;
+  virtual Status setsockopt(int fd, int level, int name, int value) noexcept = 0;
+
+  // Readiness.
+  virtual Result<int> epoll_create() noexcept = 0;
+  virtual Status epoll_ctl(int epoll_fd, int operation, int fd, epoll_event event) noexcept = 0;
+  /// `timeout_ms` -1 waits for ever.
+  virtual Result<std::size_t> epoll_wait(int epoll_fd, std::span<epoll_event> events,
+                                         int timeout_ms) noexcept = 0;
+  virtual Result<int> eventfd() noexcept = 0;
+
+  // Time and signals.
+  virtual std::chrono::steady_clock::time_point now() noexcept = 0;
+  /// sigaction(2): from now on, each delivery of the signal writes its number, as one byte, to `fd`.
+  virtual Status watch_signal(int number, int fd) noexcept = 0;
+  /// Restores the default action.
+  virtual Status unwatch_signal(int number) noexcept = 0;
+  /// pipe2(2): {reading, writing} end, non-blocking, close-on-exec.
+  virtual Result<std::pair<int, int>> pipe() noexcept = 0;
+
+  // Names; blocks, and may be called on any thread.
+  virtual Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
+                           bool passive) noexcept = 0;
+};
+
+/// The real system. Stateless.
+[[nodiscard]] std::shared_ptr<SystemCalls> linux_system_calls();
+
+}  // namespace sluice::sys

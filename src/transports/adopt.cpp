@@ -1,0 +1,129 @@
+// EventLoop's calls that make a transport of a descriptor the user brings.
+
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "loop/loop_core.hpp"
+#include "sluice/event_loop.hpp"
+#include "sys/constants.hpp"
+#include "sys/error_table.hpp"
+#include "transports/birth.hpp"
+
+namespace sluice {
+namespace {
+
+using transports::Birth;
+using transports::TransportKind;
+
+std::string describe(int fd) {
+  return "file descriptor " + std::to_string(fd);
+}
+
+const char* name_of(sys::FileKind kind) noexcept {
+  switch (kind) {
+    case sys::FileKind::regular:
+      return "a regular file";
+    case sys::FileKind::directory:
+      return "a directory";
+    case sys::FileKind::block_device:
+      return "a block device";
+    default:
+      return "of another kind";
+  }
+}
+
+// One transport per descriptor (W-93).
+void require_unused(loop::LoopCore& loop, int fd) {
+  if (fd >= 0 && loop.reactor().watches(fd)) {
+    throw std::logic_error("File descriptor " + std::to_string(fd) + " is used by another transport");
+  }
+}
+
+void borrow(loop::LoopCore& loop, int fd) {
+  if (const std::error_code error = loop.shared_descriptions().borrow(fd)) {
+    throw std::system_error(error, "making " + describe(fd) + " non-blocking");
+  }
+}
+
+sys::FileKind probe(loop::LoopCore& loop, int fd, const char* refusal) {
+  const sys::Result<sys::FileStatus> status = loop.sys().fstat(fd);
+  if (!status.ok()) {
+    throw std::system_error(sys::to_error_code(status.error), "fstat of " + describe(fd));
+  }
+  const sys::FileKind kind = sys::file_kind(status.value.mode);
+  if (kind != sys::FileKind::fifo && kind != sys::FileKind::socket &&
+      kind != sys::FileKind::character_device) {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            std::string(refusal) + "; " + describe(fd) + " is " + name_of(kind));
+  }
+  return kind;
+}
+
+Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& fd, const char* refusal) {
+  require_unused(loop, fd.get());
+  const sys::FileKind file = probe(loop, fd.get(), refusal);
+  borrow(loop, fd.get());
+  Birth birth{.kind = kind, .borrowed = true};
+  birth.hangup_is_loss = file != sys::FileKind::character_device;
+  birth.channel = std::make_unique<transports::PipeChannel>(loop.sys(), fd.get(),
+                                                            file == sys::FileKind::fifo);
+  birth.fd = fd.release();
+  return birth;
+}
+
+Birth socket_birth(loop::LoopCore& loop, transports::OwnedFd& fd) {
+  require_unused(loop, fd.get());
+  const sys::Result<int> type =
+      loop.sys().getsockopt(fd.get(), sys::socket_type.level, sys::socket_type.name);
+  if (!type.ok() || type.value != sys::stream_type) {
+    throw std::system_error(type.ok() ? std::make_error_code(std::errc::wrong_protocol_type)
+                                      : sys::to_error_code(type.error),
+                            "A Stream Socket was expected, got " + describe(fd.get()));
+  }
+  borrow(loop, fd.get());
+  return stream_birth(loop, fd.release(), transports::SocketOrigin::adopted, std::nullopt);
+}
+
+template <class Kind, class MakeBirth>
+Future<detail::Established<Kind>> adopt(loop::LoopCore& loop, detail::ProtocolFactory factory, Fd fd,
+                                        MakeBirth make_birth) {
+  loop.check_usable();
+  auto future = transports::make_future<detail::Established<Kind>>(loop);
+  transports::OwnedFd owned(loop, fd.release());
+  try {
+    // Before anything is done to the descriptor, as in asyncio: a factory may throw (W-185).
+    std::shared_ptr<BaseProtocol> protocol = factory();
+    transports::establish<Kind>(loop, make_birth(owned), std::move(protocol), future);
+  } catch (...) {
+    future.set_exception(std::current_exception());
+  }
+  return future;
+}
+
+}  // namespace
+
+Future<detail::Established<Transport>> EventLoop::adopt_socket(detail::ProtocolFactory factory, Fd socket) {
+  return adopt<Transport>(*core_, std::move(factory), std::move(socket),
+                          [this](transports::OwnedFd& fd) { return socket_birth(*core_, fd); });
+}
+
+Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(detail::ProtocolFactory factory,
+                                                                       Fd pipe) {
+  return adopt<WriteTransport>(
+      *core_, std::move(factory), std::move(pipe), [this](transports::OwnedFd& fd) {
+        return pipe_birth(*core_, TransportKind::write_pipe, fd,
+                          "Pipe transport is only for pipes, sockets and character devices");
+      });
+}
+
+Future<detail::Established<ReadTransport>> EventLoop::open_read_pipe(detail::ProtocolFactory factory,
+                                                                     Fd pipe) {
+  return adopt<ReadTransport>(
+      *core_, std::move(factory), std::move(pipe), [this](transports::OwnedFd& fd) {
+        return pipe_birth(*core_, TransportKind::read_pipe, fd,
+                          "Pipe transport is for pipes, sockets and character devices only");
+      });
+}
+
+}  // namespace sluice

@@ -1,0 +1,41 @@
+// EventLoop's calls that connect.
+
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "loop/loop_core.hpp"
+#include "sluice/event_loop.hpp"
+#include "transports/birth.hpp"
+#include "transports/connector.hpp"
+
+namespace sluice {
+
+Future<detail::Established<Transport>> EventLoop::connect_tcp(detail::ProtocolFactory factory,
+                                                              std::string host, std::uint16_t port,
+                                                              ConnectOptions options) {
+  core_->check_usable();
+  auto result = transports::make_future<detail::Established<Transport>>(*core_);
+  const auto connector =
+      std::make_shared<transports::Connector>(*core_, std::move(factory), std::move(options), result);
+  connector->connect_to_host(std::move(host), port);
+  return result;
+}
+
+Future<detail::Established<Transport>> EventLoop::connect_unix(detail::ProtocolFactory factory,
+                                                               std::string path, ConnectOptions options) {
+  core_->check_usable();
+  auto result = transports::make_future<detail::Established<Transport>>(*core_);
+  try {
+    const SocketAddress address = SocketAddress::from_unix_path(path);
+    const auto connector =
+        std::make_shared<transports::Connector>(*core_, std::move(factory), std::move(options), result);
+    connector->connect_to({address});
+  } catch (const std::invalid_argument& error) {
+    result.set_exception(std::make_exception_ptr(
+        std::system_error(std::make_error_code(std::errc::filename_too_long), error.what())));
+  }
+  return result;
+}
+
+}  // namespace sluice

@@ -1,0 +1,310 @@
+#include "transports/fd_transport.hpp"
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "sluice/error.hpp"
+#include "sys/error_table.hpp"
+
+namespace sluice::transports {
+namespace {
+
+ServedProtocols served_by(TransportKind kind) noexcept {
+  switch (kind) {
+    case TransportKind::stream:
+      return ServedProtocols::duplex;
+    case TransportKind::write_pipe:
+      return ServedProtocols::write;
+    case TransportKind::read_pipe:
+      return ServedProtocols::read;
+  }
+  return ServedProtocols::duplex;
+}
+
+// asyncio passes an OSError that a callback throws on as the reason, silently (W-156).
+std::error_code reason_of(const std::exception_ptr& exception) noexcept {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::system_error& error) {
+    return error.code();
+  } catch (...) {
+    return Errc::callback_failed;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
+                                                 std::shared_ptr<BaseProtocol> protocol,
+                                                 std::function<void()> begun) {
+  auto transport = std::make_shared<FdTransport>(loop, std::move(birth));
+  transport->protocol_.set(std::move(protocol));
+  // Only now is it the loop's: what threw before has closed the descriptor.
+  transport->self_ = transport;
+  loop.add_resident(*transport);
+  if (transport->group_) {
+    transport->group_->attached(*transport);
+  }
+  loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
+  return transport;
+}
+
+FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
+    : loop_(&loop),
+      log_(loop.log()),
+      group_(std::move(birth.group)),
+      channel_(std::move(birth.channel)),
+      fd_(birth.fd.release()),
+      kind_(birth.kind),
+      borrowed_(birth.borrowed),
+      hangup_is_loss_(birth.hangup_is_loss),
+      protocol_(served_by(birth.kind)),
+      read_(*channel_, *this, life_),
+      write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
+              birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
+                                                  : core::DropRule::count_failures}) {
+  if (birth.sockname || birth.peername) {
+    names_ = std::make_unique<Names>(Names{std::move(birth.sockname), std::move(birth.peername)});
+  }
+}
+
+FdTransport::~FdTransport() {
+  // Only a transport that never began still has its descriptor.
+  if (fd_ >= 0) {
+    release_descriptor();
+  }
+}
+
+// The callback that create() scheduled: nothing of the protocol is called before it.
+void FdTransport::begin(const std::function<void()>& begun) {
+  if (life_.closed()) {
+    return;
+  }
+  loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get().get(),
+                 [&] { protocol_.connection_made(shared_from_this()); });
+  // connection_made may have closed or aborted: a lost transport is not watched any more.
+  if (life_.alive()) {
+    watch();
+  }
+  begun();
+}
+
+void FdTransport::watch() {
+  const std::error_code error = loop_->reactor().add(fd_, *this);
+  if (error == std::errc::operation_not_permitted) {
+    // A device that is always ready, such as /dev/null: reading starts by itself.
+    loop_->request_service(*this, {.readable = true, .writable = true});
+  } else if (error) {
+    lose(error, Delivery::soon);
+  }
+}
+
+std::optional<SocketAddress> FdTransport::peername() const {
+  return names_ ? names_->peername : std::nullopt;
+}
+
+std::optional<SocketAddress> FdTransport::sockname() const {
+  return names_ ? names_->sockname : std::nullopt;
+}
+
+void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
+  if (life_.closed()) {
+    return;
+  }
+  loop_->bury(protocol_.set(std::move(protocol)));
+}
+
+void FdTransport::close() {
+  if (!life_.move_to(core::LifeState::draining)) {
+    return;
+  }
+  if (write_.empty()) {
+    lose({}, Delivery::soon);
+  }
+}
+
+void FdTransport::abort() {
+  lose({}, Delivery::soon);
+}
+
+void FdTransport::write_eof() {
+  if (kind_ == TransportKind::stream) {
+    write_.write_eof();
+  } else {
+    close();
+  }
+}
+
+// The only way to connection_lost. What is asked for twice happens once: the lifecycle moves only once.
+void FdTransport::lose(std::error_code error, Delivery delivery) {
+  if (!life_.move_to(core::LifeState::losing)) {
+    return;
+  }
+  write_.discard();
+  loop_->reactor().remove(fd_);
+  if (delivery == Delivery::now) {
+    deliver_connection_lost(error);
+  } else {
+    loop_->soon([self = shared_from_this(), error] { self->deliver_connection_lost(error); });
+  }
+}
+
+void FdTransport::deliver_connection_lost(std::error_code error) {
+  if (life_.closed()) {
+    return;
+  }
+  loop_->guarded("Exception in callback protocol.connection_lost()", this, protocol_.get().get(),
+                 [&] { protocol_->connection_lost(error); });
+  release_descriptor();
+  static_cast<void>(life_.move_to(core::LifeState::closed));
+  if (group_) {
+    std::exchange(group_, nullptr)->detached(*this);
+  }
+  // Both may be on the stack below us.
+  loop_->bury(protocol_.take());
+  loop::Resident::unlink();
+  loop_->bury(std::exchange(self_, nullptr));
+}
+
+void FdTransport::release_descriptor() noexcept {
+  if (borrowed_) {
+    loop_->shared_descriptions().give_back(fd_);
+  }
+  static_cast<void>(loop_->sys().close(std::exchange(fd_, -1)));
+}
+
+// The loop is closing: the same end without the callbacks.
+void FdTransport::drop() noexcept {
+  if (life_.move_to(core::LifeState::losing)) {
+    write_.discard();
+    loop_->reactor().remove(fd_);
+  }
+  release_descriptor();
+  static_cast<void>(life_.move_to(core::LifeState::closed));
+  group_.reset();
+  core::ListHook<GroupTag>::unlink();
+  loop_->bury(protocol_.take());
+  loop_->bury(std::exchange(self_, nullptr));
+}
+
+void FdTransport::on_io(loop::IoEvents events) {
+  if (!life_.alive()) {
+    return;
+  }
+  if (!reads() && events.broken && hangup_is_loss_) {
+    reader_gone();
+    return;
+  }
+  if (reads() && (events.readable || events.hangup)) {
+    read_.on_ready(events.hangup ? core::ReadSide::Readiness::hangup : core::ReadSide::Readiness::data);
+  }
+  if (events.writable || events.broken) {
+    write_.flush(core::FlushCause::readiness);
+  }
+}
+
+// The reader of a pipe went away; with bytes for it still here, that is an error (W-103, Q-17).
+void FdTransport::reader_gone() {
+  lose(write_.empty() ? std::error_code() : sys::to_error_code(EPIPE), Delivery::soon);
+}
+
+void FdTransport::call_pause_writing() noexcept {
+  loop_->guarded("protocol.pause_writing() failed", this, protocol_.get().get(),
+                 [&] { protocol_->pause_writing(); });
+}
+
+void FdTransport::call_resume_writing() noexcept {
+  loop_->guarded("protocol.resume_writing() failed", this, protocol_.get().get(),
+                 [&] { protocol_->resume_writing(); });
+}
+
+void FdTransport::request_flush() noexcept {
+  loop_->request_flush(*this);
+}
+
+void FdTransport::request_resume_check() {
+  loop_->soon([self = shared_from_this()] { self->write_.check_resume(); });
+}
+
+void FdTransport::drained(core::FlushCause cause) {
+  lose({}, cause == core::FlushCause::readiness ? Delivery::now : Delivery::soon);
+}
+
+void FdTransport::warn_dropped(std::uint64_t count) {
+  log_->write(LogLevel::warning, "write() on a transport that is closed or lost: " +
+                                     std::to_string(count) + " writes dropped so far");
+}
+
+template <class Callout>
+bool FdTransport::call_or_lose(const char* message, Callout callout) {
+  try {
+    callout();
+    return true;
+  } catch (...) {
+    callback_failed(message, std::current_exception());
+    return false;
+  }
+}
+
+void FdTransport::callback_failed(const char* message, const std::exception_ptr& exception) {
+  const std::error_code reason = reason_of(exception);
+  if (reason == Errc::callback_failed) {
+    loop_->call_exception_handler({message, exception, this, protocol_.get().get()});
+  }
+  lose(reason, Delivery::soon);
+}
+
+std::span<std::byte> FdTransport::read_memory() {
+  if (!protocol_.buffered()) {
+    return loop_->read_memory();
+  }
+  std::span<std::byte> memory;
+  call_or_lose("Fatal error: protocol.get_buffer() call failed.",
+               [&] { memory = protocol_.get_buffer(); });
+  return memory;
+}
+
+void FdTransport::deliver(std::span<std::byte> memory, std::size_t count) {
+  call_or_lose(protocol_.buffered() ? "Fatal error: protocol.buffer_updated() call failed."
+                                    : "Fatal error: protocol.data_received() call failed.",
+               [&] { protocol_.received(memory, count); });
+}
+
+void FdTransport::deliver_end() {
+  if (kind_ == TransportKind::read_pipe) {
+    // In two callbacks, as asyncio does (W-160).
+    loop_->soon([self = shared_from_this()] {
+      if (!self->life_.closed()) {
+        self->loop_->guarded("Exception in callback protocol.eof_received()", self.get(),
+                             self->protocol_.get().get(),
+                             [&] { static_cast<void>(self->protocol_.eof_received()); });
+      }
+    });
+    lose({}, Delivery::soon);
+    return;
+  }
+  bool keep_open = false;
+  if (call_or_lose("Fatal error: protocol.eof_received() call failed.",
+                   [&] { keep_open = protocol_.eof_received(); }) &&
+      !keep_open) {
+    close();
+  }
+}
+
+void FdTransport::read_failed(std::error_code error) {
+  // Of a pipe only the vanished other end of a tty is an everyday event (W-58).
+  if (kind_ == TransportKind::read_pipe && error != std::errc::io_error) {
+    loop_->call_exception_handler({"Fatal read error on pipe transport",
+                                   std::make_exception_ptr(std::system_error(error, "read from a pipe")),
+                                   this, protocol_.get().get()});
+  }
+  lose(error, Delivery::soon);
+}
+
+void FdTransport::request_read() noexcept {
+  loop_->request_service(*this, {.readable = true});
+}
+
+}  // namespace sluice::transports

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "core/intrusive_list.hpp"
+#include "core/lifecycle.hpp"
+#include "core/read_side.hpp"
+#include "core/write_side.hpp"
+#include "loop/loop_core.hpp"
+#include "loop/watcher.hpp"
+#include "sluice/fd.hpp"
+#include "sluice/transport.hpp"
+#include "transports/channel.hpp"
+#include "transports/protocol_slot.hpp"
+
+namespace sluice::transports {
+
+class FdTransport;
+struct GroupTag;
+
+/// Whoever made a transport and wants to know when it is gone: a server.
+class TransportGroup {
+ public:
+  virtual void attached(FdTransport& transport) noexcept = 0;
+  virtual void detached(FdTransport& transport) noexcept = 0;
+
+ protected:
+  ~TransportGroup() = default;
+};
+
+/// The kinds of transport. All rules that differ between them hang on this.
+enum class TransportKind : std::uint8_t {
+  stream,      ///< A stream socket, both ways.
+  write_pipe,  ///< The writing end of a pipe, or a device: write_eof is close.
+  read_pipe,   ///< The reading end of a pipe, or a device: the end of file closes it.
+};
+
+/// What a descriptor's probing found out; the transport takes it over.
+struct Birth {
+  TransportKind kind;
+  Fd fd{};
+  std::unique_ptr<Channel> channel{};
+  /// Whether O_NONBLOCK was borrowed from others who share the open file.
+  bool borrowed = false;
+  /// Whether a hang-up on a write pipe means that its reader is gone; not so for a tty.
+  bool hangup_is_loss = true;
+  std::optional<SocketAddress> sockname{};
+  std::optional<SocketAddress> peername{};
+  std::shared_ptr<TransportGroup> group{};
+};
+
+/// Every transport: a descriptor, a Lifecycle, a ReadSide, a WriteSide and a Channel. Users see it as
+/// Transport, WriteTransport or ReadTransport.
+class FdTransport final : public Transport,
+                          public std::enable_shared_from_this<FdTransport>,
+                          public core::ListHook<GroupTag>,
+                          private loop::Watcher,
+                          private loop::Flushable,
+                          private loop::Resident,
+                          private core::WriteSideHost,
+                          private core::ReadSideHost {
+ public:
+  /// Makes the transport and schedules its birth: connection_made, then the start of reading, then `begun`,
+  /// all in one callback (W-81). Throws std::invalid_argument as set_protocol; the descriptor is closed then.
+  static std::shared_ptr<FdTransport> create(loop::LoopCore& loop, Birth birth,
+                                             std::shared_ptr<BaseProtocol> protocol,
+                                             std::function<void()> begun);
+
+  FdTransport(loop::LoopCore& loop, Birth birth);
+  ~FdTransport() override;
+
+  // BaseTransport
+  void close() override;
+  [[nodiscard]] bool is_closing() const override { return life_.closing(); }
+  [[nodiscard]] std::optional<SocketAddress> peername() const override;
+  [[nodiscard]] std::optional<SocketAddress> sockname() const override;
+  [[nodiscard]] int fileno() const override { return fd_; }
+  void set_protocol(std::shared_ptr<BaseProtocol> protocol) override;
+  [[nodiscard]] std::shared_ptr<BaseProtocol> get_protocol() const override { return protocol_.get(); }
+
+  // ReadTransport
+  [[nodiscard]] bool is_reading() const override { return reads() && read_.is_reading(); }
+  void pause_reading() override { read_.pause(); }
+  void resume_reading() override { read_.resume(); }
+
+  // WriteTransport
+  void write(Bytes data) override { write_.write(data); }
+  void write(Buffer data) override { write_.write(std::move(data)); }
+  void writelines(std::span<const Buffer> pieces) override { write_.writelines(pieces); }
+  void writelines(std::span<const Bytes> pieces) override { write_.writelines(pieces); }
+  void write_eof() override;
+  [[nodiscard]] bool can_write_eof() const override { return kind_ != TransportKind::read_pipe; }
+  void abort() override;
+  [[nodiscard]] std::size_t get_write_buffer_size() const override { return write_.size(); }
+  [[nodiscard]] WriteBufferLimits get_write_buffer_limits() const override { return write_.limits(); }
+  void set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) override {
+    write_.set_limits(high, low);
+  }
+  [[nodiscard]] WriteStatistics write_statistics() const override { return write_.statistics(); }
+
+ private:
+  enum class Delivery : std::uint8_t { soon, now };
+
+  [[nodiscard]] bool reads() const noexcept { return kind_ != TransportKind::write_pipe; }
+  void begin(const std::function<void()>& begun);
+  void watch();
+  void lose(std::error_code error, Delivery delivery);
+  void deliver_connection_lost(std::error_code error);
+  void release_descriptor() noexcept;
+  void callback_failed(const char* message, const std::exception_ptr& exception);
+  template <class Callout>
+  bool call_or_lose(const char* message, Callout callout);
+  void reader_gone();
+
+  // loop::Watcher, Flushable, Resident
+  void on_io(loop::IoEvents events) override;
+  void on_end_of_turn() override { write_.flush(core::FlushCause::end_of_turn); }
+  void drop() noexcept override;
+
+  // core::WriteSideHost
+  void call_pause_writing() noexcept override;
+  void call_resume_writing() noexcept override;
+  void request_flush() noexcept override;
+  void request_resume_check() override;
+  void write_failed(std::error_code error) override { lose(error, Delivery::soon); }
+  void drained(core::FlushCause cause) override;
+  void warn_dropped(std::uint64_t count) override;
+
+  // core::ReadSideHost
+  std::span<std::byte> read_memory() override;
+  void deliver(std::span<std::byte> memory, std::size_t count) override;
+  void deliver_end() override;
+  void read_failed(std::error_code error) override;
+  void request_read() noexcept override;
+
+  struct Names {
+    std::optional<SocketAddress> sockname;
+    std::optional<SocketAddress> peername;
+  };
+
+  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
+  std::shared_ptr<loop::Log> log_;
+  std::shared_ptr<FdTransport> self_;  // from birth until connection_lost has returned
+  std::shared_ptr<TransportGroup> group_;
+  std::unique_ptr<Names> names_;
+  std::unique_ptr<Channel> channel_;
+  int fd_;
+  TransportKind kind_;
+  bool borrowed_;
+  bool hangup_is_loss_;
+  core::Lifecycle life_;
+  ProtocolSlot protocol_;
+  core::ReadSide read_;
+  core::WriteSide write_;
+};
+
+}  // namespace sluice::transports

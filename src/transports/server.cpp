@@ -1,0 +1,245 @@
+#include "transports/server.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "sys/constants.hpp"
+#include "sys/error_table.hpp"
+#include "transports/birth.hpp"
+
+namespace sluice::transports {
+namespace {
+
+// How long nothing is accepted when the system has no descriptors or memory left (W-190).
+constexpr std::chrono::seconds out_of_resources_delay{1};
+
+}  // namespace
+
+class StreamServer::Listener final : public loop::Watcher {
+ public:
+  Listener(StreamServer& server, const BoundSocket& socket) : server_(&server), socket_(socket) {}
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() {
+    pause_.cancel();
+    server_->loop_->reactor().remove(socket_.fd);
+    static_cast<void>(server_->loop_->sys().close(socket_.fd));
+  }
+
+  void on_io(loop::IoEvents /*events*/) override { server_->accept_from(*this); }
+  [[nodiscard]] const BoundSocket& socket() const noexcept { return socket_; }
+  void set_pause(TimerHandle timer) { pause_ = std::move(timer); }
+
+ private:
+  StreamServer* server_;
+  BoundSocket socket_;
+  TimerHandle pause_;
+};
+
+StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory, ServerOptions options,
+                           const std::vector<BoundSocket>& sockets)
+    : loop_(&loop),
+      scheduler_(loop.scheduler()),
+      factory_(std::move(factory)),
+      options_(std::move(options)) {
+  loop.add_resident(*this);
+  for (const BoundSocket& socket : sockets) {
+    listeners_.push_back(std::make_unique<Listener>(*this, socket));
+  }
+}
+
+StreamServer::~StreamServer() {
+  // Nobody kept a server that never listened; its sockets are still there.
+  close_sockets();
+}
+
+void StreamServer::own_path(const std::string& path) {
+  const sys::Result<sys::FileStatus> status = loop_->sys().stat(path);
+  if (status.ok()) {
+    path_ = path;
+    path_status_ = status.value;
+  }
+}
+
+void StreamServer::start_serving() {
+  if (state_ == State::serving) {
+    return;
+  }
+  if (state_ == State::closed) {
+    throw std::logic_error("Server is closed");
+  }
+  for (const auto& listener : listeners_) {
+    const BoundSocket& socket = listener->socket();
+    const sys::Status listening = loop_->sys().listen(socket.fd, options_.backlog);
+    if (!listening.ok()) {
+      static_cast<void>(sys::judge(sys::Call::listen, listening.error));
+      throw std::system_error(sys::to_error_code(listening.error), "listen on " + socket.address.to_string());
+    }
+    if (loop_->reactor().watches(socket.fd)) {
+      continue;  // An earlier attempt to start got this far.
+    }
+    if (const std::error_code error = loop_->reactor().add(socket.fd, *listener)) {
+      throw std::system_error(error, "watch " + socket.address.to_string());
+    }
+  }
+  state_ = State::serving;
+  self_ = shared_from_this();
+}
+
+std::vector<SocketAddress> StreamServer::sockets() const {
+  std::vector<SocketAddress> addresses;
+  for (const auto& listener : listeners_) {
+    addresses.push_back(listener->socket().address);
+  }
+  return addresses;
+}
+
+// One more than the backlog, as asyncio (W-189); what is left is served in the next turn.
+void StreamServer::accept_from(Listener& listener) {
+  for (int i = 0; i <= options_.backlog; ++i) {
+    if (!accept_one(listener)) {
+      return;
+    }
+    // Setting up a connection runs the user's factory, which may close the server.
+    if (state_ != State::serving) {
+      return;
+    }
+  }
+  loop_->request_service(listener, {.readable = true});
+}
+
+// True when there may be another one.
+bool StreamServer::accept_one(Listener& listener) {
+  const sys::Result<sys::Accepted> accepted = loop_->sys().accept(listener.socket().fd);
+  if (accepted.ok()) {
+    set_up(accepted.value);
+    return true;
+  }
+  switch (sys::judge(sys::Call::accept, accepted.error)) {
+    case sys::Verdict::retry:
+      return true;
+    case sys::Verdict::would_block:
+      return false;
+    default:
+      pause_accepting(listener, accepted.error);
+      return false;
+  }
+}
+
+void StreamServer::pause_accepting(Listener& listener, int error) {
+  loop_->call_exception_handler(
+      {"socket.accept() out of system resource",
+       std::make_exception_ptr(std::system_error(
+           sys::to_error_code(error), "accept on " + listener.socket().address.to_string()))});
+  // The handler may have closed the server.
+  if (state_ == State::serving) {
+    listener.set_pause(loop_->later(out_of_resources_delay, [this, &listener] { accept_from(listener); }));
+  }
+}
+
+void StreamServer::set_up(const sys::Accepted& accepted) {
+  OwnedFd fd(*loop_, accepted.fd);
+  loop_->guarded("Error on transport creation for incoming connection", nullptr, nullptr, [&] {
+    std::shared_ptr<BaseProtocol> protocol = factory_();
+    if (options_.keep_alive) {
+      static_cast<void>(
+          loop_->sys().setsockopt(fd.get(), sys::keep_alive.level, sys::keep_alive.name, 1));
+    }
+    const std::optional<SocketAddress> peer =
+        accepted.peer.native().empty() ? std::nullopt : std::optional(accepted.peer);
+    Birth birth = stream_birth(*loop_, fd.release(), SocketOrigin::accepted, peer);
+    birth.group = std::shared_ptr<TransportGroup>(shared_from_this(), this);
+    FdTransport::create(*loop_, std::move(birth), std::move(protocol), [] {});
+  });
+}
+
+void StreamServer::close() {
+  if (state_ == State::closed) {
+    return;
+  }
+  state_ = State::closed;
+  close_sockets();
+  settle();
+}
+
+void StreamServer::close_sockets() noexcept {
+  listeners_.clear();
+  if (path_.empty()) {
+    return;
+  }
+  // Somebody else may have bound the same path since (W-191).
+  const sys::Result<sys::FileStatus> status = loop_->sys().stat(path_);
+  if (status.ok() && status.value.device == path_status_.device &&
+      status.value.inode == path_status_.inode) {
+    static_cast<void>(loop_->sys().unlink(path_));
+  }
+  path_.clear();
+}
+
+// Closed and without connections: nobody needs to keep it any more.
+void StreamServer::settle() {
+  if (state_ != State::closed || connection_count_ > 0) {
+    return;
+  }
+  for (const Future<void>& waiting : std::exchange(waiting_, {})) {
+    if (!waiting.done()) {
+      waiting.set_result();
+    }
+  }
+  loop::Resident::unlink();
+  if (self_) {
+    loop_->bury(std::exchange(self_, nullptr));
+  }
+}
+
+template <class Act>
+void StreamServer::for_each_connection(Act act) {
+  core::IntrusiveList<FdTransport, GroupTag> all;
+  all.steal(connections_);
+  while (!all.empty()) {
+    FdTransport& transport = all.pop_front();
+    connections_.push_back(transport);
+    act(transport);
+  }
+}
+
+void StreamServer::close_clients() {
+  for_each_connection([](FdTransport& transport) { transport.close(); });
+}
+
+void StreamServer::abort_clients() {
+  for_each_connection([](FdTransport& transport) { transport.abort(); });
+}
+
+Future<void> StreamServer::wait_closed() {
+  Future<void> future(std::make_shared<detail::FutureState<void>>(scheduler_));
+  if (state_ == State::closed && connection_count_ == 0) {
+    future.set_result();
+  } else {
+    waiting_.push_back(future);
+  }
+  return future;
+}
+
+void StreamServer::attached(FdTransport& transport) noexcept {
+  connections_.push_back(transport);
+  ++connection_count_;
+}
+
+void StreamServer::detached(FdTransport& transport) noexcept {
+  static_cast<core::ListHook<GroupTag>&>(transport).unlink();
+  --connection_count_;
+  settle();
+}
+
+void StreamServer::drop() noexcept {
+  state_ = State::closed;
+  close_sockets();
+  waiting_.clear();
+  loop_->bury(std::exchange(self_, nullptr));
+}
+
+}  // namespace sluice::transports
