@@ -212,7 +212,11 @@ class EventLoop {
   template <class Typed, class Kind>
   Future<Typed> typed(Future<detail::Established<Kind>> established) {
     Future<Typed> result = create_future<Typed>();
-    result.set_on_cancel([established] { established.cancel(); });
+    result.set_on_cancel([weak = established.state()] {
+      if (const auto state = weak.lock()) {
+        state->cancel();
+      }
+    });
     established.add_done_callback([result](const Future<detail::Established<Kind>>& done) {
       if (result.done()) {
         return;

@@ -219,8 +219,11 @@ class Future {
   /// false, and does nothing, when there is an outcome already.
   bool cancel() const { return state_->cancel(); }
 
-  /// For makers of futures: what cancel() is to do besides.
+  /// For makers of futures: what cancel() is to do besides. The hook must not own this future, nor one that
+  /// waits for it.
   void set_on_cancel(detail::Callback hook) const { state_->set_on_cancel(std::move(hook)); }
+  /// For makers of futures that pass their outcome on: what is behind this one, without owning it.
+  [[nodiscard]] std::weak_ptr<State> state() const noexcept { return state_; }
 
   /// `co_await future`: the value, or the exception, or Errc::cancelled. Does not suspend when done.
   [[nodiscard]] auto operator co_await() const noexcept {

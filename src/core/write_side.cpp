@@ -17,19 +17,19 @@ constexpr std::size_t few_pieces = 16;
 
 }  // namespace
 
-// The order of the checks is asyncio's (W-6): each earlier one wins.
+// The order of the checks (W-6): once the transport is closing or lost, a write is dropped and never throws,
+// not even after write_eof() (a deliberate difference from asyncio, which looks at write_eof() first).
 bool WriteSide::admit(std::size_t bytes, const char* call) {
+  if (!life_->open()) {
+    if (bytes > 0) {
+      count_drop(bytes);
+    }
+    return false;
+  }
   if (half_ != HalfState::open) {
     throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
   }
-  if (bytes == 0) {
-    return false;
-  }
-  if (!life_->open()) {
-    count_drop(bytes);
-    return false;
-  }
-  return true;
+  return bytes > 0;
 }
 
 void WriteSide::count_drop(std::size_t bytes) {
@@ -148,7 +148,7 @@ void WriteSide::after_append() {
 void WriteSide::note_growth() {
   statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
   // Sending from inside write() may have reached the low mark; the protocol is told at the end of the turn.
-  if (paused() && size() <= marks_.limits().low) {
+  if (life_->alive() && paused() && size() <= marks_.limits().low) {
     host_->request_flush();
   }
   check_pause();
@@ -231,6 +231,8 @@ void WriteSide::flush(FlushCause cause) {
   }
   const FlowState due = cause == FlushCause::readiness ? FlowState::blocked : FlowState::dirty;
   if (flow_ != due) {
+    // A write may have sent what was due, and brought the producer below the low mark by it.
+    check_resume();
     return;
   }
   std::size_t offered = 0;
@@ -242,7 +244,9 @@ void WriteSide::flush(FlushCause cause) {
 
 void WriteSide::complete(SinkResult result) {
   check(flow_ == FlowState::in_flight, "only what is in flight completes");
+  // All bytes are ours again, until the result says what became of them.
   queue_.acknowledge(0);
+  flow_ = FlowState::dirty;
   held_by_sink_ = sink_->pending();
   if (!life_->alive()) {
     statistics_.bytes_written += result.count;
@@ -327,8 +331,11 @@ void WriteSide::fail(std::error_code error) {
   if (drop_rule_ == DropRule::count_failures) {
     ++drops_counted_;
   }
-  flow_ = FlowState::idle;
-  statistics_.bytes_discarded += queue_.clear();
+  // What the sink still works on stays until it says that it is done.
+  if (flow_ != FlowState::in_flight) {
+    flow_ = FlowState::idle;
+    statistics_.bytes_discarded += queue_.clear();
+  }
   host_->write_failed(error);
 }
 

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/check.hpp"
+
 namespace sluice::loop {
 namespace {
 
@@ -113,7 +115,12 @@ void LoopCore::check_usable() const {
   if (state_ == State::closed) {
     throw std::logic_error("Event loop is closed");
   }
-  if (options_.debug && thread_ != std::thread::id() && thread_ != std::this_thread::get_id()) {
+  check_thread();
+}
+
+void LoopCore::check_thread() const {
+  if ((options_.debug || core::debug_checks) && thread_ != std::thread::id() &&
+      thread_ != std::this_thread::get_id()) {
     throw std::logic_error(
         "Non-thread-safe operation invoked on an event loop other than the current one");
   }

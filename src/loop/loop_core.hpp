@@ -68,8 +68,10 @@ class LoopCore {
   void call_exception_handler(const ExceptionContext& context) noexcept;
   [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const noexcept { return scheduler_; }
   [[nodiscard]] Signals& signals() noexcept { return signals_; }
-  /// Throws std::logic_error when closed, or in debug mode when called from a wrong thread.
+  /// Throws std::logic_error when closed, or as check_thread().
   void check_usable() const;
+  /// Throws std::logic_error when another thread runs the loop; only in debug mode and debug builds (W-171).
+  void check_thread() const;
 
   // For transports.
   /// call_soon for our own use: once the loop is closed, the callback is destroyed unrun.

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "core/check.hpp"
 #include "sluice/error.hpp"
 #include "sys/error_table.hpp"
 
@@ -116,7 +117,52 @@ void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
   loop_->bury(protocol_.set(std::move(protocol)));
 }
 
+void FdTransport::check_thread() const {
+  // A closed transport may have outlived its loop.
+  if constexpr (core::debug_checks) {
+    if (!life_.closed()) {
+      loop_->check_thread();
+    }
+  }
+}
+
+void FdTransport::pause_reading() {
+  check_thread();
+  read_.pause();
+}
+
+void FdTransport::resume_reading() {
+  check_thread();
+  read_.resume();
+}
+
+void FdTransport::write(Bytes data) {
+  check_thread();
+  write_.write(data);
+}
+
+void FdTransport::write(Buffer data) {
+  check_thread();
+  write_.write(std::move(data));
+}
+
+void FdTransport::writelines(std::span<const Buffer> pieces) {
+  check_thread();
+  write_.writelines(pieces);
+}
+
+void FdTransport::writelines(std::span<const Bytes> pieces) {
+  check_thread();
+  write_.writelines(pieces);
+}
+
+void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
+  check_thread();
+  write_.set_limits(high, low);
+}
+
 void FdTransport::close() {
+  check_thread();
   if (!life_.move_to(core::LifeState::draining)) {
     return;
   }
@@ -126,10 +172,12 @@ void FdTransport::close() {
 }
 
 void FdTransport::abort() {
+  check_thread();
   lose({}, Delivery::soon);
 }
 
 void FdTransport::write_eof() {
+  check_thread();
   if (kind_ == TransportKind::stream) {
     write_.write_eof();
   } else {

@@ -84,28 +84,28 @@ class FdTransport final : public Transport,
 
   // ReadTransport
   [[nodiscard]] bool is_reading() const override { return reads() && read_.is_reading(); }
-  void pause_reading() override { read_.pause(); }
-  void resume_reading() override { read_.resume(); }
+  void pause_reading() override;
+  void resume_reading() override;
 
   // WriteTransport
-  void write(Bytes data) override { write_.write(data); }
-  void write(Buffer data) override { write_.write(std::move(data)); }
-  void writelines(std::span<const Buffer> pieces) override { write_.writelines(pieces); }
-  void writelines(std::span<const Bytes> pieces) override { write_.writelines(pieces); }
+  void write(Bytes data) override;
+  void write(Buffer data) override;
+  void writelines(std::span<const Buffer> pieces) override;
+  void writelines(std::span<const Bytes> pieces) override;
   void write_eof() override;
   [[nodiscard]] bool can_write_eof() const override { return kind_ != TransportKind::read_pipe; }
   void abort() override;
   [[nodiscard]] std::size_t get_write_buffer_size() const override { return write_.size(); }
   [[nodiscard]] WriteBufferLimits get_write_buffer_limits() const override { return write_.limits(); }
-  void set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) override {
-    write_.set_limits(high, low);
-  }
+  void set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) override;
   [[nodiscard]] WriteStatistics write_statistics() const override { return write_.statistics(); }
 
  private:
   enum class Delivery : std::uint8_t { soon, now };
 
   [[nodiscard]] bool reads() const noexcept { return kind_ != TransportKind::write_pipe; }
+  // Transports belong to the loop's thread; in debug builds a call from another one throws.
+  void check_thread() const;
   void begin(const std::function<void()>& begun);
   void watch();
   void lose(std::error_code error, Delivery delivery);
