@@ -4,6 +4,7 @@ BUILD := build/$(PRESET)
 PREFIX ?= /usr/local
 SOAK_MINUTES ?= 30
 FUZZ_SECONDS ?= 60
+CHAOS_ROUNDS ?= 3000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -56,15 +57,15 @@ soak: build ## repeat the contract tests and the oracle (SOAK_MINUTES=30)
 fuzz: deps ## run each fuzz target (FUZZ_SECONDS=60)
 	@scripts/fuzz $(FUZZ_SECONDS)
 
-chaos: build ## the tests that kill, block and fail the peer
-	@scripts/run-tests $(PRESET) -L '^chaos$$'
+chaos: build ## many connections with faults, fresh seed (CHAOS_ROUNDS=3000)
+	@$(BUILD)/bin/chaos --seed fresh --rounds $(CHAOS_ROUNDS)
 
 bench: deps ## build for speed and run the benchmarks
 	@scripts/build bench
 	@scripts/bench
 
 oracle: build ## compare with CPython's asyncio, fresh seed
-	@$(BUILD)/bin/oracle --scenarios 10000
+	@$(BUILD)/bin/oracle --seed fresh --scenarios 10000
 
 install: deps ## install the release build (PREFIX=/usr/local, DESTDIR)
 	@scripts/build release

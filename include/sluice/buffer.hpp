@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,8 +40,10 @@ class Buffer {
   [[nodiscard]] static Buffer from_static(std::string_view text) noexcept {
     return from_static(as_bytes(text));
   }
-  static Buffer from_static(std::string&&) = delete;
-  static Buffer from_static(std::vector<std::byte>&&) = delete;
+  /// A temporary has no static storage.
+  template <class T>
+    requires(std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::byte>>)
+  static Buffer from_static(T&&) = delete;
 
   /// The `count` bytes from `offset` on, sharing ownership; no copy. Both are in bytes and are cut to
   /// what is there: an offset past the end gives an empty Buffer.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -81,7 +82,9 @@ class EventLoop {
   /// (W-165). A negative delay counts as none.
   template <class F>
   TimerHandle call_later(std::chrono::nanoseconds delay, F&& callback) {
-    return schedule_at(time() + delay, detail::Callback(std::forward<F>(callback)));
+    const TimePoint now = time();
+    const auto bounded = std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - now);
+    return schedule_at(now + bounded, detail::Callback(std::forward<F>(callback)));
   }
   /// Runs `callback` at `when`, by the loop's clock.
   template <class F>
@@ -150,8 +153,9 @@ class EventLoop {
     return typed<Connection<P>>(connect_unix(duplex_factory<P>(std::forward<Factory>(factory)),
                                              std::move(path), std::move(options)));
   }
-  /// Adopts a connected stream socket; owns and closes it. If the future fails, `socket` is closed
-  /// (W-184). Failure: std::system_error when it is not a stream socket.
+  /// Adopts a connected stream socket; owns and closes it, also when the future fails (W-184). Failure:
+  /// std::system_error when it is not a stream socket; std::logic_error when another transport has the
+  /// descriptor, which stays that transport's (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket) {
     return typed<Connection<P>>(
@@ -182,7 +186,7 @@ class EventLoop {
   }
   /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it, and
   /// restores O_NONBLOCK for those who share the open file. Failure: std::system_error(invalid_argument)
-  /// for any other kind of file; `pipe` is closed then (W-98, Q-15).
+  /// for any other kind of file, `pipe` is closed then (W-98, Q-15); std::logic_error as above (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<WriteConnection<P>> connect_write_pipe(Factory&& factory, Fd pipe) {
     static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
@@ -219,6 +223,10 @@ class EventLoop {
     });
     established.add_done_callback([result](const Future<detail::Established<Kind>>& done) {
       if (result.done()) {
+        // Cancelled after the connection was made: nobody will use it (W-87).
+        if (!done.cancelled() && !done.exception()) {
+          done.get().transport->close();
+        }
         return;
       }
       if (done.cancelled()) {

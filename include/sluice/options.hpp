@@ -31,8 +31,8 @@ struct LoopOptions {
   /// When bytes leave; for all transports of the loop.
   WritePolicy write_policy = WritePolicy::coalesce;
 
-  /// Checks that cost time: calls from a wrong thread throw std::logic_error, slow callbacks are logged
-  /// (W-171, W-175). asyncio: set_debug.
+  /// Checks that cost time: calls from a wrong thread throw std::logic_error (in builds with
+  /// SLUICE_DEBUG_CHECKS always), slow callbacks are logged (W-171, W-175). asyncio: set_debug.
   bool debug = false;
 
   /// A callback that runs at least as long is logged in debug mode. asyncio: slow_callback_duration.
@@ -50,12 +50,12 @@ struct LoopOptions {
 struct ConnectOptions {
   /// Start the next address when the previous has failed or after this time, and keep the first that
   /// succeeds (RFC 8305 recommends 250 ms). Without it, one address after the other (W-180).
-  std::optional<std::chrono::nanoseconds> happy_eyeballs_delay;
+  std::optional<std::chrono::nanoseconds> happy_eyeballs_delay{};
   /// Reorder the addresses so that families alternate after this many of the first; by default 1 with
   /// happy_eyeballs_delay, otherwise none (W-180).
-  std::optional<int> interleave;
+  std::optional<int> interleave{};
   /// Bind the socket to this address first (W-182).
-  std::optional<SocketAddress> local_address;
+  std::optional<SocketAddress> local_address{};
   /// Resolve to this family only.
   AddressFamily family = AddressFamily::unspecified;
 };

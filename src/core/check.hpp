@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <source_location>
 
 namespace sluice::core {
 
@@ -15,12 +14,12 @@ inline constexpr bool debug_checks = false;
 
 /// Ends the process when an invariant of ours does not hold: continuing would corrupt somebody's bytes.
 /// Free in builds without checks. Never for conditions that the environment can cause.
-inline void check(bool holds, const char* invariant,
-                  std::source_location where = std::source_location::current()) noexcept {
+/// (The caller's place comes by builtins: clang 14 has no std::source_location.)
+inline void check(bool holds, const char* invariant, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) noexcept {
   if constexpr (debug_checks) {
     if (!holds) {
-      std::fprintf(stderr, "%s:%u: sluice invariant broken: %s\n", where.file_name(),
-                   static_cast<unsigned>(where.line()), invariant);
+      std::fprintf(stderr, "%s:%d: sluice invariant broken: %s\n", file, line, invariant);
       std::abort();
     }
   }

@@ -13,6 +13,9 @@ void ReadSide::resume() noexcept {
     return;
   }
   state_ = State::reading;
+  if (polls_ != nullptr) {
+    resumed_after_poll_ = *polls_;
+  }
   if (unread_ != Unread::none) {
     host_->request_read();
   }
@@ -25,6 +28,11 @@ void ReadSide::on_ready(Readiness readiness) {
     unread_ = Unread::maybe;
   }
   if (!is_reading() || unread_ == Unread::none) {
+    return;
+  }
+  // Readiness that is older than resume() is for the next turn (W-153).
+  if (polls_ != nullptr && resumed_after_poll_ == *polls_) {
+    host_->request_read();
     return;
   }
   const std::span<std::byte> memory = host_->read_memory();

@@ -72,8 +72,10 @@ class ReadSide {
     hangup,  ///< The other end is done or broken: reading goes on until it says so.
   };
 
-  ReadSide(Source& source, ReadSideHost& host, const Lifecycle& life) noexcept
-      : source_(&source), host_(&host), life_(&life) {}
+  /// `polls` counts how often the loop has polled for readiness; null if readiness is never reported late.
+  ReadSide(Source& source, ReadSideHost& host, const Lifecycle& life,
+           const std::uint64_t* polls = nullptr) noexcept
+      : source_(&source), host_(&host), life_(&life), polls_(polls) {}
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] bool is_reading() const noexcept {
@@ -95,6 +97,8 @@ class ReadSide {
   Source* source_;
   ReadSideHost* host_;
   const Lifecycle* life_;
+  const std::uint64_t* polls_;
+  std::uint64_t resumed_after_poll_ = 0;
   State state_ = State::reading;
   Unread unread_ = Unread::none;
 };

@@ -53,14 +53,14 @@ void WriteSide::write(Bytes data) {
                        : flow_ <= FlowState::dirty && worth_a_call;
   if (now && !sink_keeps_bytes_ && queue_.segment_count() < Sink::max_pieces) {
     send_with(data);
-  } else if (append_or_fail([&] { queue_.append_copy(data); })) {
+  } else if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
     after_append();
   }
 }
 
 void WriteSide::write(Buffer data) {
-  if (admit(data.size(), "write()") &&
-      append_or_fail([&] { queue_.append(std::move(data)); })) {
+  const std::size_t bytes = data.size();
+  if (admit(bytes, "write()") && append_or_fail(bytes, [&] { queue_.append(std::move(data)); })) {
     after_append();
   }
 }
@@ -74,13 +74,14 @@ void WriteSide::write_list(std::span<const Piece> pieces, Append append) {
   if (!admit(total, "writelines()")) {
     return;
   }
-  if (!append_or_fail([&] { std::for_each(pieces.begin(), pieces.end(), append); })) {
+  if (!append_or_fail(total, [&] { std::for_each(pieces.begin(), pieces.end(), append); })) {
     return;
   }
   // asyncio makes its one attempt here even when older bytes are waiting (W-25).
   if (*timing_ == WriteTiming::at_once && flow_ == FlowState::blocked) {
-    push_out();
-    check_resume();
+    if (push_out()) {
+      check_resume();
+    }
     note_growth();
   } else {
     after_append();
@@ -97,11 +98,13 @@ void WriteSide::writelines(std::span<const Bytes> pieces) {
 
 // A stream with a hole in it is worse than none: without memory the connection is lost.
 template <class Append>
-bool WriteSide::append_or_fail(Append append) {
+bool WriteSide::append_or_fail(std::size_t bytes, Append append) {
+  const std::size_t before = queue_.size();
   try {
     append();
     return true;
   } catch (const std::bad_alloc&) {
+    statistics_.bytes_discarded += bytes - (queue_.size() - before);
     fail(std::make_error_code(std::errc::not_enough_memory));
     return false;
   }
@@ -114,6 +117,7 @@ void WriteSide::send_with(Bytes borrowed) {
   const SinkResult result = offer_front(borrowed, offered);
   check(result.kind != SinkResult::Kind::in_flight, "borrowed bytes are not offered to a sink that keeps them");
   if (result.kind == SinkResult::Kind::failed) {
+    statistics_.bytes_discarded += borrowed.size();
     fail(result.error);
     return;
   }
@@ -121,7 +125,7 @@ void WriteSide::send_with(Bytes borrowed) {
   statistics_.bytes_written += result.count;
   queue_.acknowledge(taken_from_queue);
   const Bytes rest = borrowed.subspan(result.count - taken_from_queue);
-  if (!append_or_fail([&] { queue_.append_copy(rest); })) {
+  if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
     return;
   }
   flow_ = queue_.empty() ? FlowState::idle : FlowState::blocked;
@@ -134,13 +138,13 @@ void WriteSide::after_append() {
   if (flow_ == FlowState::idle) {
     flow_ = FlowState::dirty;
     if (at_once) {
-      push_out();
+      static_cast<void>(push_out());
     } else {
       host_->request_flush();
     }
   }
   if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high) {
-    push_out();
+    static_cast<void>(push_out());
   }
   note_growth();
 }
@@ -153,14 +157,18 @@ void WriteSide::note_growth() {
   }
   check_pause();
   if constexpr (debug_checks) {
-    check_invariants();
+    // Walking a deep queue for each write would make it quadratic.
+    if (queue_.segment_count() <= few_pieces) {
+      check_invariants();
+    }
   }
 }
 
-void WriteSide::push_out() {
+// Whether that moved bytes.
+bool WriteSide::push_out() {
   std::size_t offered = 0;
   const SinkResult result = offer_front({}, offered);
-  static_cast<void>(take_result(result, offered));
+  return take_result(result, offered) && result.kind == SinkResult::Kind::accepted;
 }
 
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
@@ -168,6 +176,9 @@ SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
                                 ? offer_pieces<few_pieces>(borrowed, offered)
                                 : offer_pieces<Sink::max_pieces>(borrowed, offered);
   ++statistics_.send_calls;
+  if (polls_ != nullptr) {
+    tried_after_poll_ = *polls_;
+  }
   held_by_sink_ = sink_->pending();
   if (result.kind == SinkResult::Kind::would_block) {
     ++statistics_.would_blocks;
@@ -233,6 +244,10 @@ void WriteSide::flush(FlushCause cause) {
   if (flow_ != due) {
     // A write may have sent what was due, and brought the producer below the low mark by it.
     check_resume();
+    return;
+  }
+  // An attempt since the poll that found the sink ready knows better: it filled it.
+  if (cause == FlushCause::readiness && polls_ != nullptr && tried_after_poll_ == *polls_) {
     return;
   }
   std::size_t offered = 0;

@@ -90,6 +90,8 @@ class WriteSide {
     const Lifecycle& life;
     const WriteTiming& timing;
     DropRule drop_rule;
+    /// How often the loop has polled for readiness; null if readiness is never reported late.
+    const std::uint64_t* polls = nullptr;
   };
   /// All parts must outlive the WriteSide.
   explicit WriteSide(const Parts& parts) noexcept
@@ -98,6 +100,7 @@ class WriteSide {
         host_(&parts.host),
         life_(&parts.life),
         timing_(&parts.timing),
+        polls_(parts.polls),
         drop_rule_(parts.drop_rule),
         sink_keeps_bytes_(parts.sink.keeps_bytes()) {}
 
@@ -144,11 +147,11 @@ class WriteSide {
   template <class Piece, class Append>
   void write_list(std::span<const Piece> pieces, Append append);
   template <class Append>
-  [[nodiscard]] bool append_or_fail(Append append);
+  [[nodiscard]] bool append_or_fail(std::size_t bytes, Append append);
   void send_with(Bytes borrowed);
   void after_append();
   void note_growth();
-  void push_out();
+  bool push_out();
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
   template <std::size_t N>
   [[nodiscard]] SinkResult offer_pieces(Bytes borrowed, std::size_t& offered);
@@ -164,6 +167,8 @@ class WriteSide {
   WriteSideHost* host_;
   const Lifecycle* life_;
   const WriteTiming* timing_;
+  const std::uint64_t* polls_;
+  std::uint64_t tried_after_poll_ = 0;
   std::size_t held_by_sink_ = 0;
   std::uint64_t drops_counted_ = 0;
   WriteStatistics statistics_;

@@ -51,6 +51,10 @@ class NodePool {
   [[nodiscard]] CallbackNode* take(detail::Callback callback, CallbackNode::Kind kind);
   /// The loop is gone: the pool deletes itself with its last node.
   void abandon() noexcept;
+  /// For the loop's pointer to it.
+  struct Abandon {
+    void operator()(NodePool* pool) const noexcept { pool->abandon(); }
+  };
 
   /// For the timer queue, which sweeps when many are cancelled.
   [[nodiscard]] std::size_t take_cancelled_timers() noexcept { return std::exchange(cancelled_timers_, 0); }

@@ -16,6 +16,7 @@ void EventLoop::run_forever() {
 }
 
 void EventLoop::stop() {
+  core_->check_thread();
   core_->stop();
 }
 
@@ -70,6 +71,7 @@ void EventLoop::schedule_threadsafe(detail::Callback callback) {
 }
 
 void EventLoop::install_exception_handler(Handler handler) {
+  core_->check_thread();
   core_->set_exception_handler(std::move(handler));
 }
 
@@ -83,6 +85,7 @@ void EventLoop::install_signal_handler(int number, detail::Callback callback) {
 }
 
 bool EventLoop::remove_signal_handler(int number) {
+  core_->check_thread();
   return core_->signals().remove(number);
 }
 

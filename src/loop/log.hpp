@@ -15,6 +15,8 @@ class Log {
 
   /// Hands `message` to the user's function, or writes it to standard error.
   void write(LogLevel level, std::string_view message) noexcept;
+  /// Whether the loop is in debug mode.
+  [[nodiscard]] bool debug() const noexcept { return debug_; }
 
  private:
   std::function<void(LogLevel, std::string_view)> function_;

@@ -1,10 +1,12 @@
 #include "loop/loop_core.hpp"
 
-#include <string>
+#include <sstream>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "core/check.hpp"
+#include "sluice/transport.hpp"
 
 namespace sluice::loop {
 namespace {
@@ -84,7 +86,6 @@ LoopCore::LoopCore(LoopOptions options)
 
 LoopCore::~LoopCore() {
   close();
-  nodes_->abandon();
 }
 
 void LoopCore::close() {
@@ -154,7 +155,12 @@ void LoopCore::soon(detail::Callback callback) {
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
-  return state_ == State::closed ? TimerHandle() : call_at(time() + delay, std::move(callback));
+  if (state_ == State::closed) {
+    return {};
+  }
+  // The largest delays mean never; added up they would not fit.
+  const TimePoint now = time();
+  return call_at(delay < TimePoint::max() - now ? now + delay : TimePoint::max(), std::move(callback));
 }
 
 void LoopCore::run_forever() {
@@ -177,6 +183,7 @@ void LoopCore::run_forever() {
 void LoopCore::run_turn() {
   // 1, 2
   reactor_.poll(poll_timeout());
+  ++polls_;
   // 3
   if (options_.write_policy == WritePolicy::coalesce) {
     write_timing_ = core::WriteTiming::end_of_turn;
@@ -186,10 +193,18 @@ void LoopCore::run_turn() {
   }
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
   std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
+  core::IntrusiveList<Watcher, ServiceTag> owed;
+  owed.steal(owed_);
   timers_.pop_due(time(), [this](NodeRef node) { due_.push_back(std::move(node)); });
   run_batch(batch);
-  reactor_.dispatch();
-  serve_owed();
+  while (const std::optional<Reactor::Ready> ready = reactor_.next()) {
+    // What is owed and what has happened now is one service, not two (W-154).
+    ready->watcher->unlink();
+    serve(*ready->watcher, ready->events);
+  }
+  while (!owed.empty()) {
+    serve(owed.pop_front(), {});
+  }
   run_batch(due_);
   spare_batch_ = std::move(batch);
   // 4
@@ -209,7 +224,9 @@ std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
   if (!due) {
     return std::nullopt;
   }
-  return *due - time();
+  // The difference of a time in the far past would not fit.
+  const TimePoint now = time();
+  return *due > now ? *due - now : std::chrono::nanoseconds::zero();
 }
 
 void LoopCore::run_batch(std::vector<NodeRef>& batch) {
@@ -223,22 +240,30 @@ void LoopCore::run_batch(std::vector<NodeRef>& batch) {
 
 void LoopCore::run_node(NodeRef& node) {
   node->state = CallbackNode::State::done;
-  const TimePoint start = options_.debug ? time() : TimePoint{};
-  guarded("Exception in callback", nullptr, nullptr, [&] { node->callback(); });
-  // Destroyed here, not with the batch: what it captured should not outlive its run.
-  guarded("Exception in the destructor of a callback", nullptr, nullptr, [&] { node->callback.reset(); });
-  if (options_.debug && time() - start >= options_.slow_callback_duration) {
-    const std::chrono::duration<double> took = time() - start;
-    log_->write(LogLevel::warning, "Executing a callback took " + std::to_string(took.count()) + " seconds");
-  }
+  timed([&] {
+    guarded("Exception in callback", nullptr, nullptr, [&] { node->callback(); });
+    // Destroyed here, not with the batch: what it captured should not outlive its run.
+    guarded("Exception in the destructor of a callback", nullptr, nullptr, [&] { node->callback.reset(); });
+  });
 }
 
-void LoopCore::serve_owed() {
-  core::IntrusiveList<Watcher, ServiceTag> now;
-  now.steal(owed_);
-  while (!now.empty()) {
-    Watcher& watcher = now.pop_front();
-    watcher.on_io(std::exchange(watcher.owed, {}));
+void LoopCore::serve(Watcher& watcher, IoEvents events) {
+  events.add(std::exchange(watcher.owed, {}));
+  timed([&] { watcher.on_io(events); });
+}
+
+// In debug mode, tells which callbacks hold up the loop (W-175).
+template <class Run>
+void LoopCore::timed(Run run) {
+  const TimePoint start = options_.debug ? time() : TimePoint{};
+  run();
+  if (!options_.debug) {
+    return;
+  }
+  const std::chrono::nanoseconds took = time() - start;
+  if (took >= options_.slow_callback_duration) {
+    const double in_seconds = std::chrono::duration<double>(took).count();
+    log_->write(LogLevel::warning, "Executing a callback took " + std::to_string(in_seconds) + " seconds");
   }
 }
 
@@ -309,8 +334,19 @@ void LoopCore::call_exception_handler(const ExceptionContext& context) noexcept 
 
 void LoopCore::default_exception_handler(const ExceptionContext& context) noexcept {
   try {
-    const std::string what = context.what();
-    log_->write(LogLevel::error, what.empty() ? context.message : context.message + "\nexception: " + what);
+    std::ostringstream text;
+    text << context.message;
+    if (context.exception) {
+      text << "\nexception: " << context.what();
+    }
+    if (context.protocol != nullptr) {
+      text << "\nprotocol: " << static_cast<const void*>(context.protocol);
+    }
+    if (context.transport != nullptr) {
+      text << "\ntransport: " << static_cast<const void*>(context.transport) << " of file descriptor "
+           << context.transport->fileno();
+    }
+    log_->write(LogLevel::error, text.str());
   } catch (...) {
     log_->write(LogLevel::error, "an exception could not be reported for want of memory");
   }

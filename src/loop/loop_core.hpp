@@ -106,6 +106,8 @@ class LoopCore {
   [[nodiscard]] SharedDescriptions& shared_descriptions() noexcept { return shared_descriptions_; }
   [[nodiscard]] core::SegmentPool& segment_pool() noexcept { return segment_pool_; }
   [[nodiscard]] const core::WriteTiming& write_timing() const noexcept { return write_timing_; }
+  /// Counts the polls, from 1.
+  [[nodiscard]] const std::uint64_t& polls() const noexcept { return polls_; }
   /// The memory that all transports read into, one after the other.
   [[nodiscard]] std::span<std::byte> read_memory();
 
@@ -122,7 +124,9 @@ class LoopCore {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
   void run_batch(std::vector<NodeRef>& batch);
   void run_node(NodeRef& node);
-  void serve_owed();
+  void serve(Watcher& watcher, IoEvents events);
+  template <class Run>
+  void timed(Run run);
   void flush_dirty();
   void empty_graveyard();
   void default_exception_handler(const ExceptionContext& context) noexcept;
@@ -131,7 +135,7 @@ class LoopCore {
   std::shared_ptr<sys::SystemCalls> sys_;
   std::shared_ptr<Log> log_;
   core::SegmentPool segment_pool_;
-  NodePool* nodes_;
+  std::unique_ptr<NodePool, NodePool::Abandon> nodes_;
   Reactor reactor_;
   Inbox inbox_;
   Signals signals_;
@@ -151,6 +155,7 @@ class LoopCore {
   std::unique_ptr<std::byte[]> read_memory_;
 
   std::thread::id thread_;
+  std::uint64_t polls_ = 1;
   core::WriteTiming write_timing_ = core::WriteTiming::at_once;
   State state_ = State::idle;
   bool stop_requested_ = false;

@@ -47,12 +47,31 @@ void Reactor::close() noexcept {
   }
 }
 
-std::error_code Reactor::add(int fd, Watcher& watcher) {
+Reactor::Slot& Reactor::slot_of(int fd) {
   const auto index = static_cast<std::size_t>(fd);
   if (index >= slots_.size()) {
     slots_.resize(std::max(index + 1, slots_.size() * 2));
   }
-  Slot& slot = slots_[index];
+  return slots_[index];
+}
+
+void Reactor::claim(int fd) {
+  slot_of(fd).claimed = true;
+}
+
+void Reactor::disclaim(int fd) noexcept {
+  if (claimed(fd)) {
+    slots_[static_cast<std::size_t>(fd)].claimed = false;
+  }
+}
+
+bool Reactor::claimed(int fd) const noexcept {
+  const auto index = static_cast<std::size_t>(fd);
+  return index < slots_.size() && slots_[index].claimed;
+}
+
+std::error_code Reactor::add(int fd, Watcher& watcher) {
+  Slot& slot = slot_of(fd);
   core::check(slot.watcher == nullptr, "a descriptor has one watcher");
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -90,19 +109,20 @@ void Reactor::poll(std::optional<std::chrono::nanoseconds> timeout) {
     static_cast<void>(sys::judge(sys::Call::epoll_wait, got.error));
   }
   ready_count_ = got.ok() ? got.value : 0;
+  next_ready_ = 0;
 }
 
-void Reactor::dispatch() {
-  const std::size_t count = std::exchange(ready_count_, 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t data = ready_[i].data.u64;
-    const auto index = static_cast<std::size_t>(data & 0xffffffffU);
-    const auto generation = static_cast<std::uint32_t>(data >> 32);
+std::optional<Reactor::Ready> Reactor::next() noexcept {
+  while (next_ready_ < ready_count_) {
+    const epoll_event& event = ready_[next_ready_++];
+    const auto index = static_cast<std::size_t>(event.data.u64 & 0xffffffffU);
+    const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
     if (index < slots_.size() && slots_[index].generation == generation &&
         slots_[index].watcher != nullptr) {
-      slots_[index].watcher->on_io(decode(ready_[i].events));
+      return Ready{slots_[index].watcher, decode(event.events)};
     }
   }
+  return std::nullopt;
 }
 
 }  // namespace sluice::loop

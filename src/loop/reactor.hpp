@@ -34,23 +34,35 @@ class Reactor {
   void remove(int fd) noexcept;
   [[nodiscard]] bool watches(int fd) const noexcept;
 
+  /// Marks `fd` as the descriptor of a transport, of which it has at most one (W-93), or as free again.
+  void claim(int fd);
+  void disclaim(int fd) noexcept;
+  [[nodiscard]] bool claimed(int fd) const noexcept;
+
   /// Closes the epoll descriptor; every watcher must be out.
   void close() noexcept;
 
-  /// Waits for events, at most until `timeout` has passed (none: for ever), and keeps them for dispatch().
+  /// Waits for events, at most until `timeout` has passed (none: for ever), and keeps them for next().
   void poll(std::optional<std::chrono::nanoseconds> timeout);
-  /// Hands the events of the last poll() to those watchers that are still registered.
-  void dispatch();
+  /// The next event of the last poll() whose watcher is still registered; none when all are told.
+  struct Ready {
+    Watcher* watcher;
+    IoEvents events;
+  };
+  [[nodiscard]] std::optional<Ready> next() noexcept;
 
  private:
   struct Slot {
     Watcher* watcher = nullptr;
     std::uint32_t generation = 0;
+    bool claimed = false;
   };
+  [[nodiscard]] Slot& slot_of(int fd);
 
   sys::SystemCalls* sys_;
   int epoll_fd_ = -1;
   std::size_t ready_count_ = 0;
+  std::size_t next_ready_ = 0;
   std::vector<Slot> slots_;  // by descriptor
   std::array<epoll_event, batch> ready_{};
 };

@@ -1,5 +1,6 @@
 #include "loop/resolver.hpp"
 
+#include <system_error>
 #include <utility>
 
 #include "sys/signal_relay.hpp"
@@ -46,7 +47,17 @@ void Resolver::resolve(Query query, Done done) {
     all_busy = shared_->busy + shared_->jobs.size() > workers_.size();
   }
   if (all_busy && workers_.size() < max_threads) {
-    start_worker();
+    try {
+      start_worker();
+    } catch (const std::system_error&) {
+      // Those that run will come to it; without any, nobody would.
+      if (workers_.empty()) {
+        const std::lock_guard lock(shared_->mutex);
+        shared_->jobs.clear();
+        waiting_.erase(id);
+        throw;
+      }
+    }
   }
   shared_->work.notify_one();
 }

@@ -41,10 +41,11 @@ bool Signals::remove(int number) {
 }
 
 void Signals::close() noexcept {
-  for (const auto& [number, callback] : handlers_) {
+  // The destructor of what a handler captured may come back to remove().
+  const auto removed = std::exchange(handlers_, {});
+  for (const auto& [number, callback] : removed) {
     static_cast<void>(loop_->sys().unwatch_signal(number));
   }
-  handlers_.clear();
   if (read_end_ >= 0) {
     loop_->reactor().remove(read_end_);
     static_cast<void>(loop_->sys().close(std::exchange(read_end_, -1)));

@@ -79,7 +79,7 @@ SocketAddress SocketAddress::from_unix_path(std::string_view path) {
 SocketAddress SocketAddress::from_native(Bytes sockaddr) noexcept {
   SocketAddress address;
   address.size_ = std::min(sockaddr.size(), address.storage_.size());
-  std::memcpy(address.storage_.data(), sockaddr.data(), address.size_);
+  std::copy_n(sockaddr.begin(), address.size_, address.storage_.begin());
   return address;
 }
 

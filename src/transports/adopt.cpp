@@ -33,10 +33,11 @@ const char* name_of(sys::FileKind kind) noexcept {
   }
 }
 
-// One transport per descriptor (W-93).
-void require_unused(loop::LoopCore& loop, int fd) {
-  if (fd >= 0 && loop.reactor().watches(fd)) {
-    throw std::logic_error("File descriptor " + std::to_string(fd) + " is used by another transport");
+// One transport per descriptor (W-93). The descriptor is that transport's, and so not closed here.
+void require_unused(loop::LoopCore& loop, transports::OwnedFd& fd) {
+  if (loop.reactor().claimed(fd.get()) || loop.reactor().watches(fd.get())) {
+    const int number = fd.release().release();
+    throw std::logic_error("File descriptor " + std::to_string(number) + " is used by another transport");
   }
 }
 
@@ -61,7 +62,7 @@ sys::FileKind probe(loop::LoopCore& loop, int fd, const char* refusal) {
 }
 
 Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& fd, const char* refusal) {
-  require_unused(loop, fd.get());
+  require_unused(loop, fd);
   const sys::FileKind file = probe(loop, fd.get(), refusal);
   borrow(loop, fd.get());
   Birth birth{.kind = kind, .borrowed = true};
@@ -73,7 +74,7 @@ Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& 
 }
 
 Birth socket_birth(loop::LoopCore& loop, transports::OwnedFd& fd) {
-  require_unused(loop, fd.get());
+  require_unused(loop, fd);
   const sys::Result<int> type =
       loop.sys().getsockopt(fd.get(), sys::socket_type.level, sys::socket_type.name);
   if (!type.ok() || type.value != sys::stream_type) {

@@ -120,10 +120,15 @@ void Connector::connect_to_host(std::string host, std::uint16_t port) {
     resolved(host, answer);
     return;
   }
-  loop_->resolver().resolve({host, port, options_.family},
-                            [self = shared_from_this(), host](const sys::Resolved& answer) {
-                              self->resolved(host, answer);
-                            });
+  try {
+    loop_->resolver().resolve({host, port, options_.family},
+                              [self = shared_from_this(), host](const sys::Resolved& answer) {
+                                self->resolved(host, answer);
+                              });
+  } catch (const std::system_error&) {
+    // No thread could be started.
+    fail(std::current_exception());
+  }
 }
 
 void Connector::connect_to(std::vector<SocketAddress> addresses) {
@@ -217,8 +222,12 @@ void Connector::attempt_ready(Attempt& attempt) {
 
 void Connector::attempt_failed(Attempt& attempt, std::error_code error) {
   failures_.push_back({"connect to " + attempt.address().to_string(), error});
+  const bool latest = attempts_.back().get() == &attempt;
   std::erase_if(attempts_, [&](const auto& each) { return each.get() == &attempt; });
-  try_next();
+  // An older one that fails does not shorten the delay of the one that came after it (W-180).
+  if (latest || attempts_.empty()) {
+    try_next();
+  }
 }
 
 void Connector::won(Attempt& attempt) {

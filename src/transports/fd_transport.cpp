@@ -42,6 +42,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
                                                  std::function<void()> begun) {
   auto transport = std::make_shared<FdTransport>(loop, std::move(birth));
   transport->protocol_.set(std::move(protocol));
+  loop.reactor().claim(transport->fd_);
   // Only now is it the loop's: what threw before has closed the descriptor.
   transport->self_ = transport;
   loop.add_resident(*transport);
@@ -62,10 +63,11 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
       borrowed_(birth.borrowed),
       hangup_is_loss_(birth.hangup_is_loss),
       protocol_(served_by(birth.kind)),
-      read_(*channel_, *this, life_),
+      read_(*channel_, *this, life_, &loop.polls()),
       write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
               birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
-                                                  : core::DropRule::count_failures}) {
+                                                  : core::DropRule::count_failures,
+              &loop.polls()}) {
   if (birth.sockname || birth.peername) {
     names_ = std::make_unique<Names>(Names{std::move(birth.sockname), std::move(birth.peername)});
   }
@@ -203,9 +205,17 @@ void FdTransport::deliver_connection_lost(std::error_code error) {
   if (life_.closed()) {
     return;
   }
-  loop_->guarded("Exception in callback protocol.connection_lost()", this, protocol_.get().get(),
-                 [&] { protocol_->connection_lost(error); });
+  std::exception_ptr thrown;
+  try {
+    protocol_->connection_lost(error);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
   release_descriptor();
+  if (thrown) {
+    loop_->call_exception_handler(
+        {"Exception in callback protocol.connection_lost()", thrown, this, protocol_.get().get()});
+  }
   static_cast<void>(life_.move_to(core::LifeState::closed));
   if (group_) {
     std::exchange(group_, nullptr)->detached(*this);
@@ -220,6 +230,7 @@ void FdTransport::release_descriptor() noexcept {
   if (borrowed_) {
     loop_->shared_descriptions().give_back(fd_);
   }
+  loop_->reactor().disclaim(fd_);
   static_cast<void>(loop_->sys().close(std::exchange(fd_, -1)));
 }
 
@@ -300,8 +311,24 @@ void FdTransport::callback_failed(const char* message, const std::exception_ptr&
   const std::error_code reason = reason_of(exception);
   if (reason == Errc::callback_failed) {
     loop_->call_exception_handler({message, exception, this, protocol_.get().get()});
+  } else {
+    note_fatal(message, reason);
   }
   lose(reason, Delivery::soon);
+}
+
+// An error of the system is news for connection_lost; people hear of it in debug mode only (W-57).
+void FdTransport::note_fatal(const char* message, std::error_code error) {
+  if (log_->debug()) {
+    log_->write(LogLevel::debug, std::string(message) + ": " + error.message());
+  }
+}
+
+void FdTransport::write_failed(std::error_code error) {
+  note_fatal(kind_ == TransportKind::stream ? "Fatal write error on socket transport"
+                                            : "Fatal write error on pipe transport",
+             error);
+  lose(error, Delivery::soon);
 }
 
 std::span<std::byte> FdTransport::read_memory() {
@@ -347,6 +374,10 @@ void FdTransport::read_failed(std::error_code error) {
     loop_->call_exception_handler({"Fatal read error on pipe transport",
                                    std::make_exception_ptr(std::system_error(error, "read from a pipe")),
                                    this, protocol_.get().get()});
+  } else {
+    note_fatal(kind_ == TransportKind::stream ? "Fatal read error on socket transport"
+                                              : "Fatal read error on pipe transport",
+               error);
   }
   lose(error, Delivery::soon);
 }

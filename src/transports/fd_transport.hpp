@@ -111,6 +111,7 @@ class FdTransport final : public Transport,
   void lose(std::error_code error, Delivery delivery);
   void deliver_connection_lost(std::error_code error);
   void release_descriptor() noexcept;
+  void note_fatal(const char* message, std::error_code error);
   void callback_failed(const char* message, const std::exception_ptr& exception);
   template <class Callout>
   bool call_or_lose(const char* message, Callout callout);
@@ -126,7 +127,7 @@ class FdTransport final : public Transport,
   void call_resume_writing() noexcept override;
   void request_flush() noexcept override;
   void request_resume_check() override;
-  void write_failed(std::error_code error) override { lose(error, Delivery::soon); }
+  void write_failed(std::error_code error) override;
   void drained(core::FlushCause cause) override;
   void warn_dropped(std::uint64_t count) override;
 

@@ -144,6 +144,10 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
       return;
     }
     answers_[index] = answer.addresses;
+    // Numeric hosts have not been through the resolver.
+    if (options_.family != AddressFamily::unspecified) {
+      std::erase_if(answers_[index], [&](const auto& each) { return each.family() != options_.family; });
+    }
     if (--waiting_for_ == 0) {
       listen();
     }
@@ -165,8 +169,9 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
         }
       }
       if (binder.empty()) {
-        throw std::system_error(std::make_error_code(std::errc::address_not_available),
-                                "could not bind on any address out of " + names);
+        throw std::system_error(
+            std::make_error_code(std::errc::address_not_available),
+            "could not bind on any address out of " + (names.empty() ? "none" : names));
       }
       auto server = std::make_shared<StreamServer>(*loop_, std::move(factory_), options_, binder.take());
       if (options_.start_serving) {
@@ -210,6 +215,9 @@ std::shared_ptr<Server> make_unix_server(loop::LoopCore& loop, detail::ProtocolF
   }
   Binder binder(loop, options);
   binder.bind(address);
+  if (binder.empty()) {
+    throw_error(EADDRNOTAVAIL, "could not bind on any address out of " + address.to_string());
+  }
   auto server = std::make_shared<StreamServer>(loop, std::move(factory), options, binder.take());
   if (file && options.cleanup_socket) {
     server->own_path(path);
@@ -232,7 +240,12 @@ Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory fa
   }
   const auto setup =
       std::make_shared<ServerSetup>(*core_, std::move(factory), std::move(options), result);
-  setup->resolve(hosts, port);
+  try {
+    setup->resolve(hosts, port);
+  } catch (const std::system_error&) {
+    // No thread could be started to resolve a name.
+    result.set_exception(std::current_exception());
+  }
   return result;
 }
 

@@ -19,7 +19,14 @@ ProtocolSlot::Kind ProtocolSlot::kind_of(BaseProtocol& protocol, void*& typed) c
       }
       return is(dynamic_cast<BufferedProtocol*>(&protocol)) ? Kind::buffered : Kind::none;
     case ServedProtocols::write:
-      return is(dynamic_cast<WriteProtocol*>(&protocol)) ? Kind::write : Kind::base;
+      if (is(dynamic_cast<WriteProtocol*>(&protocol))) {
+        return Kind::write;
+      }
+      // A plain one needs no connection_made; one that wants to read waits for what never comes (W-100).
+      return dynamic_cast<ReadProtocol*>(&protocol) != nullptr || dynamic_cast<Protocol*>(&protocol) != nullptr ||
+                     dynamic_cast<BufferedProtocol*>(&protocol) != nullptr
+                 ? Kind::none
+                 : Kind::base;
     case ServedProtocols::read:
       return is(dynamic_cast<ReadProtocol*>(&protocol)) ? Kind::read : Kind::none;
   }

@@ -29,14 +29,26 @@ class StreamServer::Listener final : public loop::Watcher {
     static_cast<void>(server_->loop_->sys().close(socket_.fd));
   }
 
-  void on_io(loop::IoEvents /*events*/) override { server_->accept_from(*this); }
+  // While it pauses, connections wait in the kernel's queue; the end of the pause looks there.
+  void on_io(loop::IoEvents /*events*/) override {
+    if (!pausing_) {
+      server_->accept_from(*this);
+    }
+  }
   [[nodiscard]] const BoundSocket& socket() const noexcept { return socket_; }
-  void set_pause(TimerHandle timer) { pause_ = std::move(timer); }
+  void pause() {
+    pausing_ = true;
+    pause_ = server_->loop_->later(out_of_resources_delay, [this] {
+      pausing_ = false;
+      server_->accept_from(*this);
+    });
+  }
 
  private:
   StreamServer* server_;
   BoundSocket socket_;
   TimerHandle pause_;
+  bool pausing_ = false;
 };
 
 StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory, ServerOptions options,
@@ -136,7 +148,7 @@ void StreamServer::pause_accepting(Listener& listener, int error) {
            sys::to_error_code(error), "accept on " + listener.socket().address.to_string()))});
   // The handler may have closed the server.
   if (state_ == State::serving) {
-    listener.set_pause(loop_->later(out_of_resources_delay, [this, &listener] { accept_from(listener); }));
+    listener.pause();
   }
 }
 
@@ -238,6 +250,8 @@ void StreamServer::detached(FdTransport& transport) noexcept {
 void StreamServer::drop() noexcept {
   state_ = State::closed;
   close_sockets();
+  // The loop drops the connections, too, and they do not report back.
+  connection_count_ = 0;
   waiting_.clear();
   loop_->bury(std::exchange(self_, nullptr));
 }

@@ -68,6 +68,7 @@ class UniqueFunction<R(Args...)> {
 
   template <class Stored>
   static constexpr bool fits_inline =
+      // NOLINTNEXTLINE(misc-redundant-expression): clang-tidy 14 takes sizeof and alignof for the same
       sizeof(Stored) <= inline_size && alignof(Stored) <= alignof(std::max_align_t) &&
       std::is_nothrow_move_constructible_v<Stored>;
 

@@ -1,0 +1,67 @@
+#include "testing/faulty_system_calls.hpp"
+
+#include <cerrno>
+
+namespace sluice::testing {
+
+bool FaultySystemCalls::strikes(std::uint32_t one_in) {
+  return one_in != 0 && random_() % one_in == 0;
+}
+
+int FaultySystemCalls::transfer_fault(int lost_error) {
+  if (strikes(rates_.interrupted)) {
+    return EINTR;
+  }
+  if (strikes(rates_.lost)) {
+    ++fatal_faults_;
+    return lost_error;
+  }
+  return 0;
+}
+
+sys::Result<std::size_t> FaultySystemCalls::read(int fd, std::span<std::byte> memory) noexcept {
+  const int fault = transfer_fault(EIO);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->read(fd, memory);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::write(int fd, Bytes bytes) noexcept {
+  const int fault = transfer_fault(EPIPE);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->write(fd, bytes);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::writev(int fd, std::span<const iovec> pieces) noexcept {
+  const int fault = transfer_fault(EPIPE);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->writev(fd, pieces);
+}
+
+sys::Result<sys::Accepted> FaultySystemCalls::accept(int fd) noexcept {
+  if (strikes(rates_.aborted)) {
+    return {{}, ECONNABORTED};
+  }
+  return real_->accept(fd);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::send(int fd, Bytes bytes) noexcept {
+  const int fault = transfer_fault(strikes(2) ? ECONNRESET : ENOBUFS);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->send(fd, bytes);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::sendmsg(int fd, std::span<const iovec> pieces) noexcept {
+  const int fault = transfer_fault(EPIPE);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->sendmsg(fd, pieces);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::recv(int fd, std::span<std::byte> memory) noexcept {
+  const int fault = transfer_fault(ECONNRESET);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->recv(fd, memory);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::epoll_wait(int epoll_fd, std::span<epoll_event> events,
+                                                       int timeout_ms) noexcept {
+  if (strikes(rates_.interrupted)) {
+    return {0, EINTR};
+  }
+  return real_->epoll_wait(epoll_fd, strikes(rates_.few_events) ? events.first(1) : events, timeout_ms);
+}
+
+}  // namespace sluice::testing

@@ -1,0 +1,151 @@
+"""The command line itself: help, version, and what is refused with exit status 2."""
+import re
+import subprocess
+import unittest
+
+from support import CliTestCase, program
+
+
+def run(*arguments, **options):
+    return subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=30,
+                          check=False, stdin=subprocess.DEVNULL, **options)
+
+
+class HelpTest(CliTestCase):
+    def test_help_is_for_people(self):
+        for arguments, words in (
+                (["--help"], ["copy", "serve", "--version", "Examples:"]),
+                (["-h"], ["copy", "serve"]),
+                (["copy", "--help"], ["SOURCE", "SINK", "--high", "--low", "--rate", "--progress",
+                                      "--report", "tcp-listen://HOST:PORT", "unix-listen:///PATH",
+                                      "pipe:///PATH", "file:///PATH", "Exit status", "Examples:"]),
+                (["serve", "--help"], ["echo", "discard", "chargen", "--listen", "--grace",
+                                       "listening on URL", "SIGTERM", "Examples:"])):
+            with self.subTest(arguments):
+                result = run(*arguments)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                for word in words:
+                    self.assertIn(word, result.stdout)
+                self.assertLessEqual(max(map(len, result.stdout.splitlines())), 100)
+
+    def test_version(self):
+        result = run("--version")
+        self.assertEqual(result.returncode, 0)
+        self.assertTrue(re.fullmatch(r"sluice \d+\.\d+\.\d+\n", result.stdout), result.stdout)
+
+    def test_help_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([program(), "--help"], stdout=full, stderr=subprocess.PIPE,
+                                    text=True, timeout=30, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard output: No space left on device", result.stderr)
+
+
+class UsageTest(CliTestCase):
+    def refused(self, *arguments):
+        """Runs it; it must end with 2 and say one line; returns that line."""
+        result = run(*arguments)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual(result.stdout, "")
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 2, result.stderr)
+        self.assertTrue(lines[0].startswith("sluice: "), lines[0])
+        self.assertIn("--help", lines[1])
+        return lines[0]
+
+    def test_words_are_missing_or_wrong(self):
+        for arguments, text in (
+                ([], "subcommand"),
+                (["cpoy", "-", "-"], "cpoy|subcommand"),
+                (["copy"], "SOURCE"),
+                (["copy", "-"], "SINK"),
+                (["copy", "-", "-", "--fast"], "--fast"),
+                (["copy", "-", "-", "--high"], "--high"),
+                (["copy", "-", "-", "--progress", "sometimes"], "auto"),
+                (["copy", "-", "-", "--report", "xml"], "json"),
+                (["copy", "-", "-", "-"], "only once"),
+                (["serve", "echo"], "--listen"),
+                (["serve", "daytime", "--listen", "tcp://:0"], "echo"),
+                (["serve", "echo", "--listen", "tcp://:0", "--report", "xml"], "json")):
+            with self.subTest(arguments):
+                self.assertRegex(self.refused(*arguments), text)
+
+    def test_sizes(self):
+        for size, text in (("-5", "negative"), ("-64K", "negative"), ("K", "not a size"), ("12Q", "not a size"), ("1.5M", "not a size"),
+                           ("0x10", "not a size"), ("64KK", "not a size"), ("1 K", "not a size"),
+                           ("1025G", "too large"), ("99999999999999999999", "too large"),
+                           ("18446744073709551615K", "too large")):
+            for option in ("--high", "--low", "--rate"):
+                with self.subTest(option=option, size=size):
+                    line = self.refused("copy", "-", "-", f"{option}={size}")
+                    self.assertIn(option, line)
+                    self.assertIn(text, line)
+                    self.assertIn("64K", line)
+        self.assertIn("negative", self.refused("copy", "-", "-", "--high", "-5"))
+        self.assertIn("negative", self.refused("serve", "echo", "--listen", "tcp://:0",
+                                               "--low", "-1"))
+
+    def test_high_below_low(self):
+        for command in (["copy", "-", "-"], ["serve", "echo", "--listen", "tcp://127.0.0.1:0"]):
+            with self.subTest(command):
+                line = self.refused(*command, "--high", "1K", "--low", "2K")
+                self.assertIn("--high 1K is less than --low 2K", line)
+
+    def test_a_rate_of_nothing(self):
+        self.assertIn("1 or more", self.refused("copy", "-", "-", "--rate", "0"))
+
+    def test_grace(self):
+        for grace in ("-1", "soon", "1e9", "nan"):
+            with self.subTest(grace):
+                line = self.refused("serve", "echo", "--listen", "tcp://:0", f"--grace={grace}")
+                self.assertIn("seconds", line)
+
+    def test_endpoints(self):
+        for url, text in (
+                ("http://example.org/", "unknown scheme 'http'.*tcp://"),
+                ("tcp:localhost:80", "expected // after tcp:"),
+                ("tcp://localhost", "HOST:PORT"),
+                ("tcp://localhost:", "expected a port"),
+                ("tcp://:80", "host is missing"),
+                ("tcp://localhost:0", "cannot connect to port 0"),
+                ("tcp://localhost:70000", "no port 70000"),
+                ("tcp://localhost:99999999999", "no port 99999999999"),
+                ("tcp://localhost:-1", "not a port"),
+                ("tcp://localhost:http", "not a port"),
+                ("tcp://localhost:80/", "not a port"),
+                ("tcp-listen://localhost:70000", "no port 70000.*from 0"),
+                ("tcp://::1:80", "brackets"),
+                ("tcp://[::1]", r"\[IPV6-ADDRESS\]:PORT"),
+                ("tcp://[::1", r"\[IPV6-ADDRESS\]:PORT"),
+                ("tcp://[localhost]:80", "not an IPv6 address"),
+                ("tcp://user@host:80", "not a host name"),
+                ("unix://", "/PATH"),
+                ("unix:///" + "x" * 107, "108 bytes.*at most 107"),
+                ("unix-listen:///" + "x" * 150, "151 bytes.*at most 107"),
+                ("pipe://", "pipe:///PATH"),
+                ("", "empty")):
+            with self.subTest(url):
+                self.assertRegex(self.refused("copy", url, "-"), text)
+                self.assertRegex(self.refused("copy", "-", url), text)
+        self.assertIn("file:///PATH", self.refused("copy", "file://relative", "-"))
+
+    def test_a_file_is_no_sink(self):
+        path = str(self.file(b"precious"))
+        for sink in (path, "file://" + path, "missing", str(self.tmp)):
+            with self.subTest(sink):
+                line = self.refused("copy", "-", sink)
+                self.assertIn("a file cannot be a sink", line)
+                self.assertIn("- > FILE", line)
+        self.assertEqual((self.tmp / "source").read_bytes(), b"precious")
+
+    def test_what_cannot_be_served_on(self):
+        for url in ("-", "some/path", "pipe:///x", "file:///x"):
+            with self.subTest(url):
+                self.assertIn("cannot be listened on", self.refused("serve", "echo",
+                                                                    "--listen", url))
+        self.assertIn("at most 107", self.refused("serve", "echo", "--listen",
+                                                  "unix:///" + "x" * 120))
+
+
+if __name__ == "__main__":
+    unittest.main()

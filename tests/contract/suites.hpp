@@ -1,0 +1,42 @@
+#pragma once
+
+#include "testing/contract_fixture.hpp"
+
+// The tests of the contract, by what a transport must be like for the clause to apply to it. Each
+// suite is instantiated in instantiate.cpp for exactly the variants that its comment names.
+
+namespace sluice::testing {
+
+/// Every transport, open and clogged, with both policies.
+class Contract : public ContractTest {};
+/// Open: the kernel's buffer is empty at the start.
+class OpenContract : public ContractTest {};
+/// Clogged: the kernel's buffer is full at the start.
+class CloggedContract : public ContractTest {};
+/// Open, with WritePolicy::immediate or ::coalesce only.
+class ImmediateContract : public ContractTest {};
+class CoalesceContract : public ContractTest {};
+/// Blocked or not, with WritePolicy::immediate or ::coalesce only.
+class AnyImmediateContract : public ContractTest {};
+class AnyCoalesceContract : public ContractTest {};
+
+/// Kinds that can half-close, which are the duplex ones: TCP and Unix streams.
+class StreamContract : public ContractTest {};
+class OpenStreamContract : public ContractTest {};
+/// Kinds that cannot: write pipes of every sort.
+class PipeContract : public ContractTest {};
+class OpenPipeContract : public ContractTest {};
+/// Write pipes that hear of their reader's going away.
+class WatchedPipeContract : public ContractTest {};
+class OpenWatchedPipeContract : public ContractTest {};
+/// Write pipes that do not: ttys.
+class UnwatchedPipeContract : public ContractTest {};
+/// Kinds whose first write after the peer closed is refused.
+class BreakingContract : public ContractTest {};
+/// Kinds on the scripted kernel: what only a script can bring about.
+class ScriptedContract : public ContractTest {};
+class ScriptedStreamContract : public ContractTest {};
+/// Open and immediate, on the scripted kernel: the exact system calls.
+class ScriptedCallsContract : public ContractTest {};
+
+}  // namespace sluice::testing

@@ -1,0 +1,116 @@
+#include "core/segment_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/allocation_probe.hpp"
+
+namespace sluice::core {
+namespace {
+
+TEST(SegmentPool, ANewSlabIsEmptyAndHasOneReference) {
+  SegmentPool pool;
+  Slab* slab = pool.new_slab();
+  EXPECT_EQ(1U, slab->references);
+  EXPECT_EQ(0U, slab->used);
+  EXPECT_EQ(1U, pool.slabs_alive());
+  pool.release(slab);
+}
+
+TEST(SegmentPool, AReleasedSlabIsUsedAgainAndCleanly) {
+  SegmentPool pool;
+  Slab* slab = pool.new_slab();
+  slab->used = 100;
+  pool.release(slab);
+  EXPECT_EQ(slab, pool.new_slab());
+  EXPECT_EQ(0U, slab->used);
+  EXPECT_EQ(1U, slab->references);
+  EXPECT_EQ(1U, pool.slabs_alive());
+  pool.release(slab);
+}
+
+TEST(SegmentPool, OnlyTheLastReferenceRecyclesASlab) {
+  SegmentPool pool;
+  Slab* slab = pool.new_slab();
+  ++slab->references;
+  pool.release(slab);
+  Slab* other = pool.new_slab();
+  EXPECT_NE(slab, other);
+  pool.release(slab);
+  pool.release(other);
+  EXPECT_EQ(2U, pool.slabs_alive());
+}
+
+TEST(SegmentPool, FreeSlabsBeyondTheReserveGoBackToTheSystem) {
+  SegmentPool pool;
+  std::vector<Slab*> slabs;
+  for (std::size_t i = 0; i < SegmentPool::slab_reserve + 10; ++i) {
+    slabs.push_back(pool.new_slab());
+  }
+  EXPECT_EQ(SegmentPool::slab_reserve + 10, pool.slabs_alive());
+  for (Slab* slab : slabs) {
+    pool.release(slab);
+  }
+  EXPECT_EQ(SegmentPool::slab_reserve, pool.slabs_alive());
+}
+
+TEST(SegmentPool, AReleasedSegmentIsUsedAgainAndCleanly) {
+  SegmentPool pool;
+  const auto owner = std::make_shared<std::string>("text");
+  Segment* segment = pool.new_segment();
+  segment->owner = Buffer::share(owner, as_bytes(*owner));
+  segment->bytes = segment->owner.bytes();
+  pool.release(segment);
+  EXPECT_EQ(1, owner.use_count());
+  EXPECT_EQ(segment, pool.new_segment());
+  EXPECT_EQ(nullptr, segment->next);
+  EXPECT_EQ(nullptr, segment->slab);
+  EXPECT_EQ(1U, pool.segments_alive());
+  pool.release(segment);
+}
+
+TEST(SegmentPool, ASegmentLetsItsSlabGo) {
+  SegmentPool pool;
+  Segment* segment = pool.new_segment();
+  segment->slab = pool.new_slab();
+  Slab* slab = segment->slab;
+  pool.release(segment);
+  EXPECT_EQ(0U, slab->references);
+  EXPECT_EQ(slab, pool.new_slab());
+  pool.release(slab);
+}
+
+TEST(SegmentPool, FreeSegmentsBeyondTheReserveGoBackToTheSystem) {
+  SegmentPool pool;
+  std::vector<Segment*> segments;
+  for (std::size_t i = 0; i < SegmentPool::segment_reserve + 10; ++i) {
+    segments.push_back(pool.new_segment());
+  }
+  for (Segment* segment : segments) {
+    pool.release(segment);
+  }
+  EXPECT_EQ(SegmentPool::segment_reserve, pool.segments_alive());
+}
+
+TEST(SegmentPool, WhatComesFromTheReserveIsNotAllocated) {
+  SegmentPool pool;
+  pool.release(pool.new_slab());
+  pool.release(pool.new_segment());
+  const testing::Allocations before = testing::allocations();
+  pool.release(pool.new_slab());
+  pool.release(pool.new_segment());
+  EXPECT_EQ(0U, (testing::allocations() - before).calls);
+}
+
+TEST(SegmentPool, WithoutMemoryItThrowsAndCountsNothing) {
+  SegmentPool pool;
+  const testing::FailingAllocation failing(1);
+  EXPECT_THROW(static_cast<void>(pool.new_slab()), std::bad_alloc);
+  EXPECT_EQ(0U, pool.slabs_alive());
+}
+
+}  // namespace
+}  // namespace sluice::core

@@ -1,0 +1,97 @@
+"""What the tests of the examples share: programs that cannot outlive their test, and waits with a deadline."""
+import fcntl
+import os
+import pathlib
+import select
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+# Far beyond what anything here takes; a test that needs it has failed.
+PATIENCE = 60.0
+
+PROGRAMS = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
+
+
+def main():
+    """Runs the tests of the calling script, whose first argument is the folder of the programs."""
+    if PROGRAMS is None or not PROGRAMS.is_dir():
+        sys.exit(f"usage: {sys.argv[0]} FOLDER-OF-PROGRAMS [UNITTEST-ARGUMENT...]")
+    unittest.main()
+
+
+def wait_until(condition, what):
+    """The first true value of `condition()`."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {PATIENCE} s")
+        select.select([], [], [], 0.01)
+
+
+def read_some(file, count=65536):
+    """Up to `count` bytes from an unbuffered file; nothing at the end of the stream."""
+    if not select.select([file], [], [], PATIENCE)[0]:
+        raise AssertionError(f"nothing to read within {PATIENCE} s")
+    return os.read(file.fileno(), count)
+
+
+def read_line(file):
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = read_some(file, 1)
+        if not byte:
+            raise AssertionError(f"the output ended after {line!r}")
+        line += byte
+    return line.decode().rstrip("\n")
+
+
+def connect(port):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.settimeout(PATIENCE)
+    return connection
+
+
+def receive_all(connection):
+    """Everything up to the end of the stream."""
+    pieces = []
+    while piece := connection.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+class ExampleTest(unittest.TestCase):
+    def start(self, name, *arguments, **options):
+        """Starts a program of the build; it is killed when the test ends first."""
+        process = subprocess.Popen([PROGRAMS / name, *arguments], **options)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+
+        self.addCleanup(end)
+        return process
+
+    def pipe(self):
+        """The two ends of a pipe, unbuffered, as small as it can be, so that the writer soon has to wait."""
+        reading, writing = (open(fd, mode, buffering=0) for fd, mode in zip(os.pipe(), ("rb", "wb")))
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(reading.close)
+        self.addCleanup(writing.close)
+        return reading, writing
+
+    def finish(self, process, status=0):
+        """Waits for the end of the program, checks its status, returns its standard error as text."""
+        error = process.communicate(timeout=PATIENCE)[1]
+        text = error.decode() if error else ""
+        self.assertEqual(process.returncode, status, text)
+        return text

@@ -1,0 +1,239 @@
+#include "command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "errors.hpp"
+#include "size.hpp"
+#include "sluice/version.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr const char* program_footer = R"(Examples:
+  sluice copy big.iso tcp://example.org:4000         send a file
+  sluice copy tcp-listen://:4000 - > big.iso         receive it on the other machine
+  sluice serve echo --listen tcp://127.0.0.1:7000    send everything back
+
+"sluice copy --help" and "sluice serve --help" tell the rest.)";
+
+constexpr const char* copy_footer =
+    R"(Every byte of SOURCE goes to every SINK. The source is paused while the buffer of any sink is
+above its high mark, until all are at or below their low mark.
+
+Endpoints:
+  -                       standard input or standard output
+  tcp://HOST:PORT         connect (an IPv6 address in brackets: tcp://[::1]:4000)
+  tcp-listen://HOST:PORT  listen, take the first connection; port 0: any free port,
+                          HOST may be left out: all interfaces
+  unix:///PATH            connect to a Unix socket (unix://@NAME: an abstract one)
+  unix-listen:///PATH     listen on one, take the first connection
+  pipe:///PATH            a FIFO or a character device; waits for the other end of a FIFO
+  PATH, file:///PATH      a file, to read from; to write one: sluice copy SOURCE - > FILE
+
+Sizes are bytes; K, M and G stand for 1024, 1024 K and 1024 M.
+
+Exit status:
+  0 every sink took every byte and was closed in order    1 something failed
+  2 wrong arguments    130, 143, 129 ended by SIGINT, SIGTERM, SIGHUP
+
+Examples:
+  sluice copy data.tar tcp://localhost:4000
+      send a file, with a progress line on a terminal
+  sluice copy tcp-listen://127.0.0.1:0 - --rate 1M > data.tar
+      receive it slowly; the address to send to is printed first
+  sluice copy - unix:///run/a.sock pipe:///run/b.fifo - < data.tar | sha256sum
+      copy standard input to three sinks, as fast as the slowest takes it
+  sluice copy big.iso tcp://[::1]:4000 --high 1M --low 256K --report json
+      a larger buffer, and the report for a program)";
+
+constexpr const char* serve_footer = R"(Services:
+  echo     send everything back (RFC 862)
+  discard  read everything, answer nothing (RFC 863)
+  chargen  send lines of text without end (RFC 864)
+
+"listening on URL" is printed on standard output as soon as clients can connect, with the real
+port. SIGTERM and SIGINT: no more clients are accepted, those that are connected get what is
+buffered for them, and the program exits with 0, at the latest after the grace period.
+
+Examples:
+  sluice serve echo --listen tcp://127.0.0.1:0
+  sluice serve chargen --listen unix:///run/chargen.sock --high 256K --report json)";
+
+// CLI11 would write "[OPTIONS] SOURCE SINK" as the usage of each command.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(26); }
+  std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
+    if (app->get_name() == "copy") return "Usage: sluice copy SOURCE SINK... [OPTIONS]\n";
+    if (app->get_name() == "serve") {
+      return "Usage: sluice serve echo|discard|chargen --listen URL [OPTIONS]\n";
+    }
+    return "Usage: sluice COMMAND [ARGUMENTS]\n";
+  }
+};
+
+// What the options leave as text until everything is there.
+struct RawOptions {
+  std::string source;
+  std::vector<std::string> sinks;
+  std::string service;
+  std::string listen;
+  std::optional<std::string> high;
+  std::optional<std::string> low;
+  std::optional<std::string> rate;
+  std::string grace = "5";
+  std::string progress = "auto";
+  std::string report;
+};
+
+void add_mark_options(CLI::App& command, RawOptions& raw) {
+  command
+      .add_option("--high", raw.high,
+                  "Above this many buffered bytes the source pauses\n"
+                  "(default 64K; with --low alone, four times that)")
+      ->type_name("SIZE");
+  command
+      .add_option("--low", raw.low,
+                  "At or below this many buffered bytes it goes on\n"
+                  "(default 16K; with --high alone, a quarter of that)")
+      ->type_name("SIZE");
+}
+
+CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
+  CLI::App& copy = *program.add_subcommand("copy", "Copy one source to one or more sinks");
+  copy.footer(copy_footer);
+  copy.add_option("SOURCE", raw.source, "Where the bytes come from")->required()->type_name("");
+  copy.add_option("SINK", raw.sinks, "Where they go to")->required()->type_name("");
+  add_mark_options(copy, raw);
+  copy.add_option("--rate", raw.rate, "Read at most this many bytes per second")->type_name("SIZE");
+  copy.add_option("--progress", raw.progress,
+                  "One redrawn line on standard error:\n"
+                  "auto (the default: on a terminal), always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  copy.add_option("--report", raw.report,
+                  "On standard error at the end: text (default), json or none")
+      ->check(CLI::IsMember({"text", "json", "none"}))
+      ->type_name("FORMAT");
+  return copy;
+}
+
+CLI::App& add_serve(CLI::App& program, RawOptions& raw) {
+  CLI::App& serve =
+      *program.add_subcommand("serve", "Serve echo, discard or chargen to any number of clients");
+  serve.footer(serve_footer);
+  serve.add_option("SERVICE", raw.service, "echo, discard or chargen")
+      ->required()
+      ->check(CLI::IsMember({"echo", "discard", "chargen"}))
+      ->type_name("");
+  serve.add_option("--listen", raw.listen, "tcp://HOST:PORT, unix:///PATH or unix://@NAME")
+      ->required()
+      ->type_name("URL");
+  add_mark_options(serve, raw);
+  serve
+      .add_option("--grace", raw.grace,
+                  "How long clients may take to read what is buffered at the end (default 5)")
+      ->type_name("SECONDS");
+  serve
+      .add_option("--report", raw.report,
+                  "Totals on standard output at the end: text, json or none (default)")
+      ->check(CLI::IsMember({"text", "json", "none"}))
+      ->type_name("FORMAT");
+  return serve;
+}
+
+std::optional<std::size_t> optional_size(const std::optional<std::string>& text,
+                                         const char* option) {
+  if (!text) {
+    return std::nullopt;
+  }
+  return parse_size(*text, option);
+}
+
+BufferMarks marks_of(const RawOptions& raw) {
+  const BufferMarks marks{.high = optional_size(raw.high, "--high"),
+                          .low = optional_size(raw.low, "--low")};
+  if (marks.high && marks.low && *marks.high < *marks.low) {
+    throw UsageError("--high " + *raw.high + " is less than --low " + *raw.low +
+                     "; expected a high mark at or above the low mark");
+  }
+  return marks;
+}
+
+ReportFormat report_of(const std::string& text, ReportFormat otherwise) {
+  static const std::map<std::string, ReportFormat> formats{
+      {"text", ReportFormat::text}, {"json", ReportFormat::json}, {"none", ReportFormat::none}};
+  return text.empty() ? otherwise : formats.at(text);
+}
+
+CopyOptions copy_options(const RawOptions& raw) {
+  static const std::map<std::string, ProgressMode> modes{{"auto", ProgressMode::automatic},
+                                                         {"always", ProgressMode::always},
+                                                         {"never", ProgressMode::never}};
+  CopyOptions options;
+  options.pump.source = parse_endpoint(raw.source, EndpointRole::source);
+  for (const std::string& sink : raw.sinks) {
+    options.pump.sinks.push_back(parse_endpoint(sink, EndpointRole::sink));
+  }
+  if (std::count(raw.sinks.begin(), raw.sinks.end(), "-") > 1) {
+    throw UsageError("standard output (-) can be a sink only once");
+  }
+  options.pump.marks = marks_of(raw);
+  options.pump.rate = optional_size(raw.rate, "--rate");
+  if (options.pump.rate == 0) {
+    throw UsageError("--rate: nothing ever arrives at 0 bytes per second; expected 1 or more");
+  }
+  options.progress = modes.at(raw.progress);
+  options.report = report_of(raw.report, ReportFormat::text);
+  return options;
+}
+
+ServeOptions serve_options(const RawOptions& raw) {
+  static const std::map<std::string, ServiceKind> services{{"echo", ServiceKind::echo},
+                                                           {"discard", ServiceKind::discard},
+                                                           {"chargen", ServiceKind::chargen}};
+  ServeOptions options;
+  options.service = services.at(raw.service);
+  options.listen = parse_endpoint(raw.listen, EndpointRole::service);
+  options.marks = marks_of(raw);
+  options.grace_seconds = parse_seconds(raw.grace, "--grace");
+  options.report = report_of(raw.report, ReportFormat::none);
+  return options;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, const char* const* argv) {
+  RawOptions raw;
+  CLI::App program("Moves bytes with flow control: one source, any number of sinks.", "sluice");
+  program.formatter(std::make_shared<HelpFormatter>());
+  program.footer(program_footer);
+  const std::string version_line = std::string("sluice ") + version();
+  program.set_version_flag("--version", version_line, "Print the version and exit");
+  program.require_subcommand(1);
+  const CLI::App& copy = add_copy(program, raw);
+  add_serve(program, raw);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return ShowText{program.help()};
+  } catch (const CLI::CallForVersion&) {
+    return ShowText{version_line + "\n"};
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  if (copy.parsed()) {
+    return copy_options(raw);
+  }
+  return serve_options(raw);
+}
+
+}  // namespace sluice::cli

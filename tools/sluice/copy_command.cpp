@@ -1,0 +1,126 @@
+#include "copy_command.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "console.hpp"
+#include "errors.hpp"
+#include "signals.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+// What a lost connection makes the library warn of, the program reports itself.
+LoopOptions quiet_loop() {
+  LoopOptions options;
+  options.log = [](LogLevel level, std::string_view message) {
+    if (level == LogLevel::error) print_error(message);
+  };
+  return options;
+}
+
+class Copy {
+ public:
+  explicit Copy(const CopyOptions& options)
+      : options_(options),
+        loop_(quiet_loop()),
+        pump_(loop_, options.pump, [this] { loop_.stop(); }),
+        progress_(loop_, pump_) {}
+
+  int run() {
+    on_ending_signal(loop_, [this](int number) {
+      if (signal_ == 0) signal_ = number;
+      pump_.interrupt();
+    });
+    loop_.set_exception_handler([this](const ExceptionContext& context) {
+      pump_.break_off("internal error: " + context.message + ": " + context.what());
+    });
+    pump_.start();
+    if (Progress::is_wanted(options_.progress)) {
+      progress_.start();
+    }
+    loop_.run_forever();
+    progress_.stop();
+    return conclude();
+  }
+
+ private:
+  int conclude() {
+    const std::string error = error_line();
+    const int status = exit_status();
+    if (pump_.has_started()) {
+      write_all(StandardStream::error,
+                copy_report(pump_, options_.pump.source, options_.report, status, error));
+    }
+    if (!error.empty()) {
+      print_error(error);
+    }
+    return status;
+  }
+
+  [[nodiscard]] int exit_status() const {
+    if (pump_.outcome() == Pump::Outcome::interrupted) {
+      return signal_base + signal_;
+    }
+    const bool complete = pump_.outcome() == Pump::Outcome::completed && failures().empty();
+    return complete ? exit_done : exit_failed;
+  }
+
+  // The errors of the sinks that failed.
+  [[nodiscard]] std::vector<std::string> failures() const {
+    std::vector<std::string> errors;
+    for (const auto& sink : pump_.sinks()) {
+      if (sink->state() == SinkState::failed) errors.push_back(sink->error());
+    }
+    return errors;
+  }
+
+  // "a: why", or "2 of 3 sinks failed: a: why; b: why"; empty when none did.
+  [[nodiscard]] std::string sink_failures() const {
+    const std::vector<std::string> errors = failures();
+    const std::size_t count = pump_.sinks().size();
+    std::string text;
+    for (const std::string& error : errors) {
+      text += (text.empty() ? "" : "; ") + error;
+    }
+    if (count > 1 && !errors.empty()) {
+      text =
+          std::to_string(errors.size()) + " of " + std::to_string(count) + " sinks failed: " + text;
+    }
+    return text;
+  }
+
+  [[nodiscard]] std::string error_line() const {
+    std::string line;
+    if (pump_.outcome() == Pump::Outcome::interrupted) {
+      line = "interrupted by " + signal_name(signal_);
+    } else {
+      line = pump_.error();
+    }
+    if (pump_.outcome() != Pump::Outcome::not_started) {
+      const std::string failed = sink_failures();
+      line += (line.empty() || failed.empty() ? "" : "; ") + failed;
+    }
+    if (line.empty()) {
+      return line;
+    }
+    return line + "; " + (pump_.has_started() ? delivery_summary(pump_) : "nothing was copied");
+  }
+
+  const CopyOptions& options_;
+  EventLoop loop_;
+  Pump pump_;
+  Progress progress_;
+  int signal_ = 0;
+};
+
+}  // namespace
+
+int run_copy(const CopyOptions& options) {
+  return Copy(options).run();
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "sluice/socket_address.hpp"
+
+namespace sluice::cli {
+
+enum class EndpointKind : std::uint8_t {
+  standard_stream,  ///< "-": standard input or standard output
+  tcp,              ///< tcp://HOST:PORT, to connect to
+  tcp_listen,       ///< tcp-listen://HOST:PORT, to be connected to
+  unix_stream,      ///< unix://PATH
+  unix_listen,      ///< unix-listen://PATH
+  pipe,             ///< pipe://PATH: a FIFO or a character device
+  file,             ///< a plain path or file:///PATH
+};
+
+/// What an endpoint is wanted for: it decides which kinds and which ports make sense.
+enum class EndpointRole : std::uint8_t { source, sink, service };
+
+/// Where bytes come from or go to, as the command line names it.
+struct Endpoint {
+  EndpointKind kind = EndpointKind::standard_stream;
+  std::string text;        ///< as it was given
+  std::string name;        ///< for messages
+  std::string host;        ///< TCP: without brackets; empty: all interfaces
+  std::uint16_t port = 0;  ///< TCP; 0: any free one, to listen on
+  std::string path;        ///< all others; an abstract socket name begins with a NUL byte
+
+  [[nodiscard]] bool listens() const {
+    return kind == EndpointKind::tcp_listen || kind == EndpointKind::unix_listen;
+  }
+};
+
+/// Parses what the command line calls SOURCE, SINK or URL. Throws UsageError, which says what was
+/// expected. For a service, tcp:// and unix:// mean the listening kinds.
+[[nodiscard]] Endpoint parse_endpoint(std::string_view text, EndpointRole role);
+
+/// The URL that others connect to: "tcp://127.0.0.1:4000", "unix:///run/x.sock", "unix://@name".
+[[nodiscard]] std::string url_of(const SocketAddress& address);
+
+}  // namespace sluice::cli

@@ -1,0 +1,50 @@
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
+#include <variant>
+
+#include "command_line.hpp"
+#include "console.hpp"
+#include "errors.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+struct RunCommand {
+  int operator()(const ShowText& show) const {
+    print(show.text);
+    return exit_done;
+  }
+  int operator()(const CopyOptions& options) const { return run_copy(options); }
+  int operator()(const ServeOptions& options) const { return run_serve(options); }
+};
+
+int run(int argc, const char* const* argv) {
+  guard_standard_streams();
+  try {
+    return std::visit(RunCommand{}, parse_command_line(argc, argv));
+  } catch (const UsageError& error) {
+    print_error(error.what());
+    write_all(StandardStream::error, "Run sluice --help for what can be asked for.\n");
+    return exit_usage;
+  } catch (const RunError& error) {
+    print_error(error.what());
+  } catch (const std::system_error& error) {
+    print_error(std::string("cannot start: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+  } catch (const std::exception& error) {
+    print_error(std::string("internal error: ") + error.what());
+  }
+  return exit_failed;
+}
+
+}  // namespace
+
+}  // namespace sluice::cli
+
+int main(int argc, char** argv) {
+  return sluice::cli::run(argc, argv);
+}

@@ -1,0 +1,123 @@
+#include "open_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "errors.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& attempt, const Endpoint& endpoint,
+                       const std::string& why) {
+  throw RunError("cannot " + attempt + " " + endpoint.name + ": " + why);
+}
+
+bool is_socket(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+// The bytes from the current position to the end. Files of /proc claim to be empty: unknown.
+std::optional<std::uint64_t> size_left(int fd, const struct stat& status) {
+  if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
+    return std::nullopt;
+  }
+  const off_t position = lseek(fd, 0, SEEK_CUR);
+  if (position < 0 || position > status.st_size) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint64_t>(status.st_size - position);
+}
+
+FileKind kind_of(mode_t mode) {
+  if (S_ISREG(mode) || S_ISBLK(mode)) return FileKind::regular;
+  return S_ISFIFO(mode) ? FileKind::fifo : FileKind::device;
+}
+
+OpenFile examine(Fd fd, const std::string& attempt, const Endpoint& endpoint) {
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) {
+    fail(attempt, endpoint, error_text(errno));
+  }
+  if (S_ISDIR(status.st_mode)) {
+    fail(attempt, endpoint, "it is a directory");
+  }
+  OpenFile file;
+  file.kind = kind_of(status.st_mode);
+  file.identity = {.device = status.st_dev, .inode = status.st_ino};
+  file.size = size_left(fd.get(), status);
+  file.fd = std::move(fd);
+  return file;
+}
+
+}  // namespace
+
+OpenFile open_standard(StandardStream stream) {
+  const bool input = stream == StandardStream::input;
+  Endpoint endpoint;
+  endpoint.name = input ? "standard input" : "standard output";
+  const std::string attempt = input ? "read" : "write to";
+  if (was_closed(stream)) {
+    fail(attempt, endpoint, "it is closed");
+  }
+  const int number = input ? STDIN_FILENO : STDOUT_FILENO;
+  Fd fd(fcntl(number, F_DUPFD_CLOEXEC, 3));
+  if (!fd) {
+    fail(attempt, endpoint, error_text(errno));
+  }
+  const int access = fcntl(number, F_GETFL) & O_ACCMODE;
+  if (access == (input ? O_WRONLY : O_RDONLY)) {
+    fail(attempt, endpoint, input ? "it is not open for reading" : "it is not open for writing");
+  }
+  return examine(std::move(fd), attempt, endpoint);
+}
+
+OpenFile open_source(const Endpoint& endpoint) {
+  // O_NONBLOCK: a FIFO without a writer must not hold the program up. Files ignore it.
+  Fd fd(open(endpoint.path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) {
+    const int failure = errno;
+    if (failure == ENXIO && is_socket(endpoint.path)) {
+      fail("read", endpoint, "it is a socket; connect to it with unix://" + endpoint.path);
+    }
+    fail("read", endpoint, error_text(failure));
+  }
+  OpenFile file = examine(std::move(fd), "read", endpoint);
+  if (endpoint.kind == EndpointKind::pipe && file.kind == FileKind::regular) {
+    fail("read", endpoint,
+         "it is a file, not a FIFO or a character device; give its path without pipe://");
+  }
+  return file;
+}
+
+std::optional<OpenFile> open_sink(const Endpoint& endpoint) {
+  Fd fd(open(endpoint.path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) {
+    const int failure = errno;
+    if (failure == ENXIO && is_socket(endpoint.path)) {
+      fail("write to", endpoint, "it is a socket; connect to it with unix://" + endpoint.path);
+    }
+    struct stat status {};
+    if (failure == ENXIO && stat(endpoint.path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode)) {
+      return std::nullopt;
+    }
+    fail("write to", endpoint, failure == EISDIR ? "it is a directory" : error_text(failure));
+  }
+  OpenFile file = examine(std::move(fd), "write to", endpoint);
+  if (file.kind == FileKind::regular) {
+    fail("write to", endpoint,
+         "it is a file, not a FIFO or a character device; write to standard output and redirect "
+         "it: sluice copy SOURCE - > FILE");
+  }
+  return file;
+}
+
+}  // namespace sluice::cli

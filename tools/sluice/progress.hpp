@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "pump.hpp"
+#include "sluice/event_loop.hpp"
+
+namespace sluice::cli {
+
+enum class ProgressMode : std::uint8_t { automatic, always, never };
+
+/// What the progress line shows.
+struct ProgressState {
+  std::uint64_t bytes = 0;            ///< delivered, by the sink that has the least
+  std::optional<std::uint64_t> size;  ///< when it is known
+  double rate = 0;                    ///< bytes per second, lately
+  std::uint64_t buffered = 0;         ///< of the fullest sink
+  WriteBufferLimits limits{};         ///< of that sink
+  std::uint64_t pauses = 0;
+};
+
+/// The line, without colours or line end, at most `columns` wide.
+[[nodiscard]] std::string progress_line(const ProgressState& state, std::size_t columns);
+
+/// Redraws one line on standard error ten times a second, from start() to stop().
+class Progress {
+ public:
+  Progress(EventLoop& loop, const Pump& pump) : loop_(loop), pump_(pump) {}
+
+  /// Whether `mode` asks for a line, given what standard error is.
+  [[nodiscard]] static bool is_wanted(ProgressMode mode);
+
+  void start();
+  /// Draws a last time and ends the line, if the copy has started. Does nothing without start().
+  void stop();
+
+ private:
+  enum class State : std::uint8_t { idle, running };
+
+  void tick();
+  void draw();
+  void measure_rate(std::uint64_t bytes);
+  [[nodiscard]] ProgressState observe();
+
+  EventLoop& loop_;
+  const Pump& pump_;
+  State state_ = State::idle;
+  TimerHandle next_;
+  double rate_ = 0;
+  std::uint64_t last_bytes_ = 0;
+  std::optional<TimePoint> last_time_;
+};
+
+}  // namespace sluice::cli

@@ -1,0 +1,223 @@
+#include "pump.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "errors.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+// The largest overshoot above the high mark, and the time a read of a file may take, depend on it.
+constexpr std::size_t largest_block = std::size_t{64} * 1024;
+constexpr std::size_t smallest_block = std::size_t{4} * 1024;
+
+// Who asks for a small buffer does not want it overshot by a large block.
+std::size_t block_size_for(BufferMarks marks) {
+  const std::size_t high = marks.high.value_or(largest_block);
+  return std::clamp(high, smallest_block, largest_block);
+}
+
+}  // namespace
+
+Pump::Pump(EventLoop& loop, const PumpOptions& options, std::function<void()> on_done)
+    : loop_(loop),
+      on_done_(std::move(on_done)),
+      source_(make_source(loop, options.source, *this)),
+      block_size_(block_size_for(options.marks)),
+      rate_(options.rate),
+      not_ready_(options.sinks.size() + 1),
+      sinks_to_close_(options.sinks.size()) {
+  for (const Endpoint& endpoint : options.sinks) {
+    sinks_.push_back(make_sink(loop, endpoint, options.marks, *this));
+  }
+  refuse_same_file();
+}
+
+void Pump::refuse_same_file() const {
+  for (const auto& sink : sinks_) {
+    if (source_->file() && source_->file() == sink->file()) {
+      throw RunError("cannot write to " + sink->endpoint().name +
+                     ": it is the file that is read, and would never end");
+    }
+  }
+}
+
+void Pump::start() {
+  source_->open();
+  for (const auto& sink : sinks_) {
+    sink->open();
+  }
+}
+
+void Pump::interrupt() {
+  if (phase_ != Phase::stopping && phase_ != Phase::done) {
+    stop(Outcome::interrupted, {});
+  }
+}
+
+void Pump::break_off(const std::string& error) {
+  if (phase_ != Phase::stopping && phase_ != Phase::done) {
+    stop(Outcome::broken, error);
+  }
+}
+
+void Pump::source_ready() {
+  one_more_is_ready();
+}
+
+void Pump::sink_ready(Sink& /*sink*/) {
+  one_more_is_ready();
+}
+
+void Pump::one_more_is_ready() {
+  --not_ready_;
+  if (not_ready_ > 0 || phase_ != Phase::opening) {
+    return;
+  }
+  phase_ = Phase::copying;
+  started_ = loop_.time();
+  if (rate_) {
+    limiter_.emplace(*rate_, block_size_, *started_);
+  }
+  if (source_is_done_) {
+    drain();
+  } else {
+    update_flow();
+  }
+}
+
+std::size_t Pump::read_limit() {
+  return limiter_ ? std::min(block_size_, limiter_->portion()) : block_size_;
+}
+
+void Pump::source_block(const Buffer& block) {
+  ++reads_;
+  bytes_read_ += block.size();
+  for (const auto& sink : sinks_) {
+    sink->write(block);
+  }
+  if (limiter_) {
+    limiter_->take(block.size(), loop_.time());
+    wait_for_tokens();
+  }
+}
+
+void Pump::wait_for_tokens() {
+  rate_timer_.reset();
+  if (phase_ == Phase::copying) {
+    const auto delay = limiter_->delay(loop_.time());
+    if (delay.count() > 0) {
+      rate_timer_ = loop_.call_later(delay, [this] { wait_for_tokens(); });
+    }
+  }
+  update_flow();
+}
+
+void Pump::sink_paused(Sink& /*sink*/) {
+  update_flow();
+}
+
+void Pump::sink_resumed(Sink& /*sink*/) {
+  update_flow();
+}
+
+void Pump::update_flow() {
+  const bool paused = phase_ == Phase::copying && any_sink_paused();
+  if (paused && !paused_since_) {
+    ++pauses_;
+    paused_since_ = loop_.time();
+  } else if (!paused && paused_since_) {
+    time_paused_ = time_paused();
+    paused_since_.reset();
+  }
+  if (phase_ != Phase::copying) {
+    return;
+  }
+  if (paused || rate_timer_) {
+    source_->pause();
+  } else {
+    source_->resume();
+  }
+}
+
+void Pump::source_done(SourceEnd end, const std::string& error) {
+  source_is_done_ = true;
+  if (end == SourceEnd::failed && phase_ == Phase::opening) {
+    stop(Outcome::not_started, error);
+    return;
+  }
+  if (end == SourceEnd::failed && phase_ == Phase::copying) {
+    outcome_ = Outcome::broken;
+    error_ = error;
+  }
+  if (phase_ == Phase::copying) {
+    drain();
+  }
+  finish_if_over();
+}
+
+void Pump::drain() {
+  phase_ = Phase::draining;
+  update_flow();
+  for (const auto& sink : sinks_) {
+    sink->finish();
+  }
+}
+
+void Pump::sink_gone(Sink& sink) {
+  --sinks_to_close_;
+  if (phase_ == Phase::opening) {
+    stop(Outcome::not_started, sink.error());
+    return;
+  }
+  if (phase_ == Phase::copying && sinks_to_close_ == 0) {
+    stop(Outcome::abandoned, {});
+    return;
+  }
+  update_flow();
+  finish_if_over();
+}
+
+void Pump::stop(Outcome outcome, const std::string& error) {
+  outcome_ = outcome;
+  error_ = error;
+  phase_ = Phase::stopping;
+  update_flow();
+  if (!source_is_done_) {
+    source_->abort();
+  }
+  for (const auto& sink : sinks_) {
+    sink->abort();
+  }
+  finish_if_over();
+}
+
+void Pump::finish_if_over() {
+  const bool ending = phase_ == Phase::draining || phase_ == Phase::stopping;
+  if (!ending || !source_is_done_ || sinks_to_close_ > 0) {
+    return;
+  }
+  phase_ = Phase::done;
+  ended_ = loop_.time();
+  if (outcome_ == Outcome::running) {
+    outcome_ = Outcome::completed;
+  }
+  on_done_();
+}
+
+bool Pump::any_sink_paused() const {
+  return std::any_of(sinks_.begin(), sinks_.end(),
+                     [](const auto& sink) { return sink->is_paused(); });
+}
+
+Seconds Pump::time_paused() const {
+  return time_paused_ + (paused_since_ ? loop_.time() - *paused_since_ : Seconds(0));
+}
+
+Seconds Pump::elapsed() const {
+  return started_ ? ended_.value_or(loop_.time()) - *started_ : Seconds(0);
+}
+
+}  // namespace sluice::cli

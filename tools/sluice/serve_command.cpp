@@ -1,0 +1,202 @@
+#include "serve_command.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "console.hpp"
+#include "errors.hpp"
+#include "json_object.hpp"
+#include "signals.hpp"
+#include "text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr std::string_view service_name(ServiceKind service) {
+  switch (service) {
+    case ServiceKind::echo:
+      return "echo";
+    case ServiceKind::chargen:
+      return "chargen";
+    case ServiceKind::discard:
+      break;
+  }
+  return "discard";
+}
+
+// A server has to say when it cannot accept: there is no other sign of it.
+LoopOptions talking_loop() {
+  LoopOptions options;
+  options.log = [](LogLevel level, std::string_view message) {
+    if (level >= LogLevel::warning) print_error(message);
+  };
+  return options;
+}
+
+class Serve {
+ public:
+  explicit Serve(const ServeOptions& options) : options_(options), loop_(talking_loop()) {}
+
+  int run() {
+    on_ending_signal(loop_, [this](int /*number*/) { end(); });
+    loop_.set_exception_handler([](const ExceptionContext& context) {
+      print_error("internal error: " + context.message + ": " + context.what());
+    });
+    listen();
+    loop_.run_forever();
+    if (!error_.empty()) {
+      throw RunError(error_);
+    }
+    print(report());
+    return exit_done;
+  }
+
+ private:
+  enum class State : std::uint8_t {
+    opening,   ///< not listening yet
+    serving,   ///< clients are accepted
+    flushing,  ///< no more clients; those that are here get what is buffered for them
+    aborting,  ///< they do not any more
+  };
+
+  void listen() {
+    ServerOptions server_options;
+    server_options.start_serving = false;
+    const auto factory = [this] {
+      return make_service(options_.service, loop_, options_.marks, totals_);
+    };
+    Future<std::shared_ptr<Server>> future = [&] {
+      if (options_.listen.kind == EndpointKind::tcp_listen) {
+        return loop_.create_server(factory, options_.listen.host, options_.listen.port,
+                                   server_options);
+      }
+      return loop_.create_unix_server(factory, options_.listen.path, server_options);
+    }();
+    future.add_done_callback([this](const Future<std::shared_ptr<Server>>& done) {
+      try {
+        serve(done.get());
+      } catch (const RunError& error) {
+        stop_because(error.what());
+      } catch (const std::exception& error) {
+        stop_because("cannot listen on " + options_.listen.name + ": " + error.what());
+      }
+    });
+  }
+
+  void serve(std::shared_ptr<Server> server) {
+    server_ = std::move(server);
+    started_ = loop_.time();
+    server_->start_serving();
+    // Only now, because whoever reads it may connect at once.
+    for (const SocketAddress& address : server_->sockets()) {
+      print("listening on " + url_of(address) + "\n");
+    }
+    state_ = State::serving;
+  }
+
+  void stop_because(const std::string& error) {
+    error_ = error;
+    if (server_) {
+      server_->close();
+    }
+    loop_.stop();
+  }
+
+  void end() {
+    switch (state_) {
+      case State::opening:
+        loop_.stop();
+        break;
+      case State::serving:
+        flush();
+        break;
+      case State::flushing:
+      case State::aborting:
+        abort();
+        break;
+    }
+  }
+
+  void flush() {
+    state_ = State::flushing;
+    server_->close();
+    server_->close_clients();
+    const Seconds grace(options_.grace_seconds);
+    grace_ = loop_.call_later(std::chrono::duration_cast<std::chrono::nanoseconds>(grace),
+                              [this] { abort(); });
+    server_->wait_closed().add_done_callback([this](const Future<void>& /*done*/) {
+      grace_.cancel();
+      loop_.stop();
+    });
+  }
+
+  void abort() {
+    state_ = State::aborting;
+    server_->abort_clients();
+  }
+
+  [[nodiscard]] std::string report() const {
+    const Seconds seconds = started_ ? loop_.time() - *started_ : Seconds(0);
+    switch (options_.report) {
+      case ReportFormat::json:
+        return json_report(seconds);
+      case ReportFormat::text:
+        return text_report(seconds);
+      case ReportFormat::none:
+        break;
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::string json_report(Seconds seconds) const {
+    JsonObject object;
+    object.text("service", service_name(options_.service))
+        .text("listen", options_.listen.text)
+        .seconds("seconds", seconds)
+        .number("clients", totals_.clients)
+        .number("clients_lost", totals_.clients_lost)
+        .number("bytes_in", totals_.bytes_in)
+        .number("bytes_out", totals_.bytes_out)
+        .number("bytes_discarded", totals_.bytes_discarded)
+        .number("pauses", totals_.pauses)
+        .number("peak_buffer", totals_.peak_buffer)
+        .number("syscalls", totals_.syscalls);
+    return object.str() + "\n";
+  }
+
+  [[nodiscard]] std::string text_report(Seconds seconds) const {
+    std::string text(service_name(options_.service));
+    text += ": " + std::to_string(totals_.clients) + " clients, " +
+            std::to_string(totals_.clients_lost) + " lost, in " + fixed(seconds.count(), 3) +
+            " s\n";
+    text += "in:  " + exact_bytes(totals_.bytes_in) + "\n";
+    text += "out: " + exact_bytes(totals_.bytes_out) + ", " + exact_bytes(totals_.bytes_discarded) +
+            " discarded, " + std::to_string(totals_.pauses) + " pauses, peak buffer " +
+            std::to_string(totals_.peak_buffer) + ", " + std::to_string(totals_.syscalls) +
+            " syscalls\n";
+    return text;
+  }
+
+  const ServeOptions& options_;
+  ServiceTotals totals_;
+  EventLoop loop_;
+  std::shared_ptr<Server> server_;
+  State state_ = State::opening;
+  TimerHandle grace_;
+  std::optional<TimePoint> started_;
+  std::string error_;
+};
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  return Serve(options).run();
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,30 @@
+#include "sink.hpp"
+
+#include "file_sink.hpp"
+#include "transport_sink.hpp"
+
+namespace sluice::cli {
+
+std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks,
+                                SinkListener& listener) {
+  switch (endpoint.kind) {
+    case EndpointKind::standard_stream: {
+      OpenFile file = open_standard(StandardStream::output);
+      if (file.kind == FileKind::regular) {
+        return std::make_unique<FileSink>(loop, endpoint, std::move(file), listener);
+      }
+      return std::make_unique<PipeSink>(loop, endpoint, marks, listener, std::move(file.fd));
+    }
+    case EndpointKind::pipe:
+    case EndpointKind::file:
+      return std::make_unique<PipeSink>(loop, endpoint, marks, listener);
+    case EndpointKind::tcp:
+    case EndpointKind::tcp_listen:
+    case EndpointKind::unix_stream:
+    case EndpointKind::unix_listen:
+      break;
+  }
+  return std::make_unique<StreamSink>(loop, endpoint, marks, listener);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,141 @@
+#include "stream_opener.hpp"
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "console.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+// RFC 8305: how long one address may take before the next is tried beside it.
+constexpr std::chrono::milliseconds next_address_after{250};
+
+std::string reason_text(const std::exception_ptr& reason) {
+  try {
+    std::rethrow_exception(reason);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown error";
+  }
+}
+
+}  // namespace
+
+// The first protocol of every connection: it decides whether the connection is wanted.
+class StreamOpener::Gate final : public Protocol {
+ public:
+  explicit Gate(StreamOpener& opener) : opener_(opener) {}
+  void connection_made(std::shared_ptr<Transport> transport) override { opener_.take(transport); }
+
+ private:
+  StreamOpener& opener_;
+};
+
+StreamOpener::StreamOpener(EventLoop& loop, Endpoint endpoint, OnStream on_stream,
+                           OnFailure on_failure)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      on_stream_(std::move(on_stream)),
+      on_failure_(std::move(on_failure)) {}
+
+void StreamOpener::open() {
+  state_ = State::opening;
+  if (endpoint_.listens()) {
+    listen();
+  } else {
+    connect();
+  }
+}
+
+void StreamOpener::close() {
+  state_ = State::ended;
+  if (cancel_) {
+    std::exchange(cancel_, nullptr)();
+  }
+  if (server_) {
+    server_->close();
+  }
+}
+
+void StreamOpener::connect() {
+  const auto factory = [this] { return std::make_shared<Gate>(*this); };
+  Future<Connection<Gate>> future = [&] {
+    if (endpoint_.kind == EndpointKind::tcp) {
+      ConnectOptions options;
+      options.happy_eyeballs_delay = next_address_after;
+      return loop_.create_connection(factory, endpoint_.host, endpoint_.port, options);
+    }
+    return loop_.create_unix_connection(factory, endpoint_.path);
+  }();
+  cancel_ = [future] { future.cancel(); };
+  future.add_done_callback([this](const Future<Connection<Gate>>& done) {
+    if (!done.cancelled() && done.exception()) {
+      fail("connect to", done.exception());
+    }
+  });
+}
+
+void StreamOpener::listen() {
+  const auto factory = [this] { return std::make_shared<Gate>(*this); };
+  ServerOptions options;
+  options.start_serving = false;
+  Future<std::shared_ptr<Server>> future = [&] {
+    if (endpoint_.kind == EndpointKind::tcp_listen) {
+      return loop_.create_server(factory, endpoint_.host, endpoint_.port, options);
+    }
+    return loop_.create_unix_server(factory, endpoint_.path, options);
+  }();
+  cancel_ = [future] { future.cancel(); };
+  future.add_done_callback([this](const Future<std::shared_ptr<Server>>& done) {
+    if (done.cancelled()) return;
+    if (done.exception()) {
+      fail("listen on", done.exception());
+    } else {
+      serve_first(done.get());
+    }
+  });
+}
+
+void StreamOpener::serve_first(std::shared_ptr<Server> server) {
+  server_ = std::move(server);
+  if (state_ == State::ended) {
+    server_->close();
+    return;
+  }
+  try {
+    server_->start_serving();
+  } catch (const std::exception&) {
+    fail("listen on", std::current_exception());
+    return;
+  }
+  // Only now, because whoever reads it may connect at once.
+  for (const SocketAddress& address : server_->sockets()) {
+    write_all(StandardStream::error, "listening on " + url_of(address) + "\n");
+  }
+}
+
+void StreamOpener::take(const std::shared_ptr<Transport>& transport) {
+  if (state_ != State::opening) {
+    transport->abort();
+    return;
+  }
+  state_ = State::ended;
+  if (server_) {
+    server_->close();
+  }
+  on_stream_(transport);
+}
+
+void StreamOpener::fail(const std::string& attempt, std::exception_ptr reason) {
+  if (state_ != State::opening) {
+    return;
+  }
+  state_ = State::ended;
+  on_failure_("cannot " + attempt + " " + endpoint_.name + ": " + reason_text(reason));
+}
+
+}  // namespace sluice::cli
