@@ -9,7 +9,7 @@ CHAOS_ROUNDS ?= 3000
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test check-fast coverage asan tsan tidy format format-check soak fuzz \
-        chaos bench oracle install clean
+        chaos bench oracle conformance install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -66,6 +66,9 @@ bench: deps ## build for speed and run the benchmarks
 
 oracle: build ## compare with CPython's asyncio, fresh seed
 	@$(BUILD)/bin/oracle --seed fresh --scenarios 10000
+
+conformance: build ## write docs/conformance.md from a run of the tests
+	@cmake --build $(BUILD) --target conformance
 
 install: deps ## install the release build (PREFIX=/usr/local, DESTDIR)
 	@scripts/build release

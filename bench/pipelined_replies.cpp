@@ -1,6 +1,6 @@
-// Pipelined replies: every request of 64 bytes is answered by one write() of 64 bytes. Measures the CPU time
-// of the server's thread per message, for Sluice and for a hand-written epoll server that collects the
-// replies of one read and sends them with one send(): the least that can be spent.
+// Pipelined replies: every request of 64 bytes is answered by one write() of 64 bytes. Measures the
+// CPU time of the server's thread per message, for Sluice and for a hand-written epoll server that
+// collects the replies of one read and sends them with one send(): the least that can be spent.
 //
 // Goal: the ratio of the two, in one run. Not a goal: absolute times, which belong to the machine.
 
@@ -54,16 +54,16 @@ T require(T result, const char* what) {
 // A server on its own thread: `start` runs in it, tells the port, and returns when asked to stop.
 class ServerThread {
  public:
-  using Serve = std::function<void(std::promise<std::uint16_t>&, std::promise<std::function<void()>>&)>;
+  using Serve =
+      std::function<void(std::promise<std::uint16_t>&, std::promise<std::function<void()>>&)>;
 
   explicit ServerThread(const Serve& serve) {
     std::promise<std::uint16_t> port;
     std::promise<std::function<void()>> stop;
     auto port_future = port.get_future();
     auto stop_future = stop.get_future();
-    thread_ = std::thread([serve, port = std::move(port), stop = std::move(stop)]() mutable {
-      serve(port, stop);
-    });
+    thread_ = std::thread(
+        [serve, port = std::move(port), stop = std::move(stop)]() mutable { serve(port, stop); });
     port_ = port_future.get();
     stop_ = stop_future.get();
   }
@@ -110,7 +110,8 @@ class Replier : public sluice::Protocol {
   std::shared_ptr<sluice::Transport> transport_;
 };
 
-void serve_with_sluice(std::promise<std::uint16_t>& port, std::promise<std::function<void()>>& stop) {
+void serve_with_sluice(std::promise<std::uint16_t>& port,
+                       std::promise<std::function<void()>>& stop) {
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(
       loop.create_server([] { return std::make_shared<Replier>(); }, "127.0.0.1", 0));
@@ -123,7 +124,9 @@ void serve_with_sluice(std::promise<std::uint16_t>& port, std::promise<std::func
 
 class HandServer {
  public:
-  HandServer() : epoll_(require(epoll_create1(0), "epoll_create1")), stop_(require(eventfd(0, 0), "eventfd")) {
+  HandServer()
+      : epoll_(require(epoll_create1(0), "epoll_create1")),
+        stop_(require(eventfd(0, 0), "eventfd")) {
     listener_ = require(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -157,7 +160,8 @@ class HandServer {
   void run() {
     std::array<epoll_event, 256> events;
     while (true) {
-      const int count = require(epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
+      const int count = require(
+          epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
       for (int i = 0; i < count; ++i) {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == stop_) {
@@ -232,7 +236,8 @@ void serve_by_hand(std::promise<std::uint16_t>& port, std::promise<std::function
 class Load {
  public:
   Load(std::uint16_t port, const Parameters& parameters)
-      : batch_(parameters.depth * message_bytes), epoll_(require(epoll_create1(0), "epoll_create1")) {
+      : batch_(parameters.depth * message_bytes),
+        epoll_(require(epoll_create1(0), "epoll_create1")) {
     for (std::size_t i = 0; i < parameters.connections; ++i) {
       connect_one(port);
     }
@@ -278,14 +283,17 @@ class Load {
     connection.awaited = batch_.size();
   }
   void run() {
-    std::for_each(connections_.begin(), connections_.end(), [this](Connection& each) { send_batch(each); });
+    std::for_each(connections_.begin(), connections_.end(),
+                  [this](Connection& each) { send_batch(each); });
     std::array<epoll_event, 64> events;
     std::vector<char> in(256 * 1024);
     while (!stopping_) {
-      const int count = require(epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100), "epoll_wait");
+      const int count = require(
+          epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100), "epoll_wait");
       for (int i = 0; i < count; ++i) {
         Connection& connection = connections_[events[static_cast<std::size_t>(i)].data.u64];
-        const auto got = static_cast<std::size_t>(require(recv(connection.fd, in.data(), in.size(), 0), "recv"));
+        const auto got =
+            static_cast<std::size_t>(require(recv(connection.fd, in.data(), in.size(), 0), "recv"));
         check(in, got, connection);
         connection.awaited -= got;
         received_ += got;
@@ -351,7 +359,8 @@ Parameters parse(int argc, char** argv) {
       parameters.window = std::chrono::milliseconds(value);
       parameters.warm_up = std::chrono::milliseconds(value / 5);
     } else {
-      std::fprintf(stderr, "usage: %s [--depth N] [--connections N] [--rounds N] [--window-ms N]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--depth N] [--connections N] [--rounds N] [--window-ms N]\n",
+                   argv[0]);
       std::exit(2);
     }
   }
@@ -369,8 +378,9 @@ int main(int argc, char** argv) {
     const double by_hand = measure(serve_by_hand, parameters);
     const double sluice = measure(serve_with_sluice, parameters);
     ratios.push_back(sluice / by_hand);
-    std::printf("round %zu: by hand %.0f ns, sluice %.0f ns of server CPU per message: ratio %.2f\n", round,
-                by_hand, sluice, ratios.back());
+    std::printf(
+        "round %zu: by hand %.0f ns, sluice %.0f ns of server CPU per message: ratio %.2f\n", round,
+        by_hand, sluice, ratios.back());
   }
   std::printf("median ratio %.2f\n", median(ratios));
 }

@@ -13,6 +13,21 @@ function(sluice_program target)
   endif()
 endfunction()
 
+# sluice_test_speed(<target>)
+#
+# Makes a program of tests quick to compile: what every test includes is compiled once, and the tests
+# themselves are not optimised under the sanitizers, where they wait for the library and the kernel.
+function(sluice_test_speed target)
+  if(SLUICE_PRECOMPILE)
+    target_precompile_headers(
+      ${target} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <functional> <map> <string> <vector>
+      <sluice/sluice.hpp>)
+  endif()
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # sluice_gtest(<target> FOLDER <folder> [TIMEOUT <seconds>] LINKS <target>...)
 #
 # One GoogleTest program from the sources of a folder, each of its tests known to ctest and labelled
@@ -31,6 +46,7 @@ function(sluice_gtest target)
     target_link_libraries(${target} PRIVATE rapidcheck)
   endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  sluice_test_speed(${target})
   get_filename_component(label "${arg_FOLDER}" NAME)
   # Found when ctest runs, not when the program is linked: so a build runs nothing.
   gtest_discover_tests(

@@ -1,5 +1,5 @@
-// Waiting for data on a socket that somebody else made: one end of a socketpair becomes a transport.
-// asyncio documentation: "Wait until a file descriptor received data using a protocol".
+// Waiting for data on a socket that somebody else made: one end of a socketpair becomes a
+// transport. asyncio documentation: "Wait until a file descriptor received data using a protocol".
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-// A producer that makes data only while its transport wants some: memory stays bounded however slow the
-// reader is. Usage: pausing_producer [MEBIBYTES] | slow-reader; what happened is told on standard error.
-// asyncio documentation: pause_writing and resume_writing.
+// A producer that makes data only while its transport wants some: memory stays bounded however slow
+// the reader is. Usage: pausing_producer [MEBIBYTES] | slow-reader; what happened is told on
+// standard error. asyncio documentation: pause_writing and resume_writing.
 
 #include <algorithm>
 #include <cstdio>

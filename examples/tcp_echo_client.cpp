@@ -1,5 +1,5 @@
-// A TCP echo client: sends a message, prints the answer, closes. Usage: tcp_echo_client PORT [MESSAGE]
-// asyncio documentation: "TCP Echo Client".
+// A TCP echo client: sends a message, prints the answer, closes. Usage: tcp_echo_client PORT
+// [MESSAGE] asyncio documentation: "TCP Echo Client".
 
 #include <cstdint>
 #include <cstdio>

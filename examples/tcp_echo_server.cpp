@@ -1,5 +1,5 @@
-// A TCP echo server: what arrives is written back. Usage: tcp_echo_server [PORT]; 0 is any free port.
-// asyncio documentation: "TCP Echo Server".
+// A TCP echo server: what arrives is written back. Usage: tcp_echo_server [PORT]; 0 is any free
+// port. asyncio documentation: "TCP Echo Server".
 
 #include <csignal>
 #include <cstdint>

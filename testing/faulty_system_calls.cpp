@@ -46,7 +46,8 @@ sys::Result<std::size_t> FaultySystemCalls::send(int fd, Bytes bytes) noexcept {
   return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->send(fd, bytes);
 }
 
-sys::Result<std::size_t> FaultySystemCalls::sendmsg(int fd, std::span<const iovec> pieces) noexcept {
+sys::Result<std::size_t> FaultySystemCalls::sendmsg(int fd,
+                                                    std::span<const iovec> pieces) noexcept {
   const int fault = transfer_fault(EPIPE);
   return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->sendmsg(fd, pieces);
 }
@@ -61,7 +62,8 @@ sys::Result<std::size_t> FaultySystemCalls::epoll_wait(int epoll_fd, std::span<e
   if (strikes(rates_.interrupted)) {
     return {0, EINTR};
   }
-  return real_->epoll_wait(epoll_fd, strikes(rates_.few_events) ? events.first(1) : events, timeout_ms);
+  return real_->epoll_wait(epoll_fd, strikes(rates_.few_events) ? events.first(1) : events,
+                           timeout_ms);
 }
 
 }  // namespace sluice::testing

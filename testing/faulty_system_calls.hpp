@@ -16,8 +16,9 @@ struct FaultRates {
   std::uint32_t few_events = 0;   ///< epoll_wait hands out one event only
 };
 
-/// A system that works, and fails now and then in the ways the manual pages allow, as one seed decides. Short
-/// writes are not among them: a kernel that takes less than it was offered is full, and announces room later.
+/// A system that works, and fails now and then in the ways the manual pages allow, as one seed
+/// decides. Short writes are not among them: a kernel that takes less than it was offered is full,
+/// and announces room later.
 class FaultySystemCalls final : public sys::SystemCalls {
  public:
   FaultySystemCalls(std::shared_ptr<sys::SystemCalls> real, FaultRates rates, std::uint64_t seed)
@@ -31,16 +32,22 @@ class FaultySystemCalls final : public sys::SystemCalls {
   sys::Result<std::size_t> write(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override;
   sys::Result<sys::FileStatus> fstat(int fd) noexcept override { return real_->fstat(fd); }
-  sys::Result<int> get_status_flags(int fd) noexcept override { return real_->get_status_flags(fd); }
+  sys::Result<int> get_status_flags(int fd) noexcept override {
+    return real_->get_status_flags(fd);
+  }
   sys::Status set_status_flags(int fd, int flags) noexcept override {
     return real_->set_status_flags(fd, flags);
   }
   sys::Result<bool> same_open_file(int left, int right) noexcept override {
     return real_->same_open_file(left, right);
   }
-  sys::Result<sys::FileStatus> stat(const std::string& path) noexcept override { return real_->stat(path); }
+  sys::Result<sys::FileStatus> stat(const std::string& path) noexcept override {
+    return real_->stat(path);
+  }
   sys::Status unlink(const std::string& path) noexcept override { return real_->unlink(path); }
-  sys::Result<int> socket(int domain, int type) noexcept override { return real_->socket(domain, type); }
+  sys::Result<int> socket(int domain, int type) noexcept override {
+    return real_->socket(domain, type);
+  }
   sys::Status connect(int fd, const SocketAddress& address) noexcept override {
     return real_->connect(fd, address);
   }
@@ -53,8 +60,12 @@ class FaultySystemCalls final : public sys::SystemCalls {
   sys::Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept override;
   sys::Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept override;
   sys::Status shutdown(int fd, int how) noexcept override { return real_->shutdown(fd, how); }
-  sys::Result<SocketAddress> getsockname(int fd) noexcept override { return real_->getsockname(fd); }
-  sys::Result<SocketAddress> getpeername(int fd) noexcept override { return real_->getpeername(fd); }
+  sys::Result<SocketAddress> getsockname(int fd) noexcept override {
+    return real_->getsockname(fd);
+  }
+  sys::Result<SocketAddress> getpeername(int fd) noexcept override {
+    return real_->getpeername(fd);
+  }
   sys::Result<int> getsockopt(int fd, int level, int name) noexcept override {
     return real_->getsockopt(fd, level, name);
   }
@@ -69,7 +80,9 @@ class FaultySystemCalls final : public sys::SystemCalls {
                                       int timeout_ms) noexcept override;
   sys::Result<int> eventfd() noexcept override { return real_->eventfd(); }
   std::chrono::steady_clock::time_point now() noexcept override { return real_->now(); }
-  sys::Status watch_signal(int number, int fd) noexcept override { return real_->watch_signal(number, fd); }
+  sys::Status watch_signal(int number, int fd) noexcept override {
+    return real_->watch_signal(number, fd);
+  }
   sys::Status unwatch_signal(int number) noexcept override { return real_->unwatch_signal(number); }
   sys::Result<std::pair<int, int>> pipe() noexcept override { return real_->pipe(); }
   sys::Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,

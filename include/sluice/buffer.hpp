@@ -29,8 +29,8 @@ class Buffer {
   [[nodiscard]] static Buffer take(std::string&& text);
   [[nodiscard]] static Buffer take(std::vector<std::byte>&& bytes);
 
-  /// Refers to `bytes` without copying and keeps `owner` alive as long as any Buffer refers to them.
-  /// The caller promises that they do not change and live as long as `owner`.
+  /// Refers to `bytes` without copying and keeps `owner` alive as long as any Buffer refers to
+  /// them. The caller promises that they do not change and live as long as `owner`.
   [[nodiscard]] static Buffer share(std::shared_ptr<const void> owner, Bytes bytes) noexcept {
     return {std::move(owner), bytes};
   }
@@ -42,11 +42,11 @@ class Buffer {
   }
   /// A temporary has no static storage.
   template <class T>
-    requires(std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::byte>>)
-  static Buffer from_static(T&&) = delete;
+  requires(std::is_same_v<T, std::string> ||
+           std::is_same_v<T, std::vector<std::byte>>) static Buffer from_static(T&&) = delete;
 
-  /// The `count` bytes from `offset` on, sharing ownership; no copy. Both are in bytes and are cut to
-  /// what is there: an offset past the end gives an empty Buffer.
+  /// The `count` bytes from `offset` on, sharing ownership; no copy. Both are in bytes and are cut
+  /// to what is there: an offset past the end gives an empty Buffer.
   [[nodiscard]] Buffer slice(std::size_t offset, std::size_t count) const;
 
   /// The bytes; valid as long as this Buffer, or a copy of it, lives.

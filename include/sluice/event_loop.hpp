@@ -27,9 +27,9 @@ namespace loop {
 class LoopCore;
 }
 
-/// Runs callbacks, timers and transports on one thread. Everything but call_soon_threadsafe belongs to
-/// the thread that runs the loop. Destroying the loop aborts what is left: descriptors are closed,
-/// callbacks are destroyed unrun, protocols hear nothing more. asyncio: AbstractEventLoop.
+/// Runs callbacks, timers and transports on one thread. Everything but call_soon_threadsafe belongs
+/// to the thread that runs the loop. Destroying the loop aborts what is left: descriptors are
+/// closed, callbacks are destroyed unrun, protocols hear nothing more. asyncio: AbstractEventLoop.
 class EventLoop {
  public:
   /// Throws std::system_error when the system has no descriptors left.
@@ -39,10 +39,11 @@ class EventLoop {
   /// Closes the loop. Undefined inside one of its own callbacks.
   ~EventLoop();
 
-  /// Runs until stop(). Throws std::logic_error when a loop runs in this thread already, or when this one
-  /// is closed (W-170).
+  /// Runs until stop(). Throws std::logic_error when a loop runs in this thread already, or when
+  /// this one is closed (W-170).
   void run_forever();
-  /// Ends run_forever after the current turn. Called before it, lets it run exactly one turn (W-168).
+  /// Ends run_forever after the current turn. Called before it, lets it run exactly one turn
+  /// (W-168).
   void stop();
   /// Frees everything; queued callbacks are destroyed unrun, transports are dropped without
   /// connection_lost. The second call does nothing. Throws std::logic_error while running (W-170).
@@ -52,14 +53,14 @@ class EventLoop {
   /// The loop's clock; constant within a turn as far as timers are concerned.
   [[nodiscard]] TimePoint time() const;
 
-  /// Runs until `future` has an outcome and gives it back or throws it. Throws std::system_error with
-  /// Errc::loop_stopped when stop() came first (W-169).
+  /// Runs until `future` has an outcome and gives it back or throws it. Throws std::system_error
+  /// with Errc::loop_stopped when stop() came first (W-169).
   template <class T>
   T run_until_complete(Future<T> future) {
     run_until_done([&] { return future.done(); },
                    [&](detail::Callback stop_loop) {
-                     future.add_done_callback(
-                         [stop_loop = std::move(stop_loop)](const Future<T>&) mutable { stop_loop(); });
+                     future.add_done_callback([stop_loop = std::move(stop_loop)](
+                                                  const Future<T>&) mutable { stop_loop(); });
                    });
     if constexpr (std::is_void_v<T>) {
       future.get();
@@ -72,18 +73,19 @@ class EventLoop {
     return run_until_complete(create_task(std::move(task)));
   }
 
-  /// Runs `callback` in the next turn, after what was queued before it (W-162). Throws std::logic_error
-  /// when the loop is closed.
+  /// Runs `callback` in the next turn, after what was queued before it (W-162). Throws
+  /// std::logic_error when the loop is closed.
   template <class F>
   Handle call_soon(F&& callback) {
     return schedule_soon(detail::Callback(std::forward<F>(callback)));
   }
-  /// Runs `callback` once `delay` has passed, never earlier; equal times keep the order of the calls
-  /// (W-165). A negative delay counts as none.
+  /// Runs `callback` once `delay` has passed, never earlier; equal times keep the order of the
+  /// calls (W-165). A negative delay counts as none.
   template <class F>
   TimerHandle call_later(std::chrono::nanoseconds delay, F&& callback) {
     const TimePoint now = time();
-    const auto bounded = std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - now);
+    const auto bounded =
+        std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - now);
     return schedule_at(now + bounded, detail::Callback(std::forward<F>(callback)));
   }
   /// Runs `callback` at `when`, by the loop's clock.
@@ -91,8 +93,9 @@ class EventLoop {
   TimerHandle call_at(TimePoint when, F&& callback) {
     return schedule_at(when, detail::Callback(std::forward<F>(callback)));
   }
-  /// call_soon from any thread; wakes the loop (W-166). The callback is destroyed on the loop's thread.
-  /// Throws std::logic_error when the loop is closed; the loop must not be destroyed meanwhile.
+  /// call_soon from any thread; wakes the loop (W-166). The callback is destroyed on the loop's
+  /// thread. Throws std::logic_error when the loop is closed; the loop must not be destroyed
+  /// meanwhile.
   template <class F>
   void call_soon_threadsafe(F&& callback) {
     schedule_threadsafe(detail::Callback(std::forward<F>(callback)));
@@ -112,13 +115,15 @@ class EventLoop {
   }
 
   /// Who hears of exceptions that nobody else can: callable with `const ExceptionContext&`, or with
-  /// `EventLoop&` before it. nullptr restores the default, which logs. A handler that throws is reported
-  /// to the default one (W-176..W-178).
+  /// `EventLoop&` before it. nullptr restores the default, which logs. A handler that throws is
+  /// reported to the default one (W-176..W-178).
   template <class F>
   void set_exception_handler(F&& handler) {
     if constexpr (std::is_invocable_v<std::decay_t<F>&, EventLoop&, const ExceptionContext&>) {
-      install_exception_handler([this, handler = std::forward<F>(handler)](
-                                    const ExceptionContext& context) mutable { handler(*this, context); });
+      install_exception_handler(
+          [this, handler = std::forward<F>(handler)](const ExceptionContext& context) mutable {
+            handler(*this, context);
+          });
     } else {
       install_exception_handler(std::forward<F>(handler));
     }
@@ -127,9 +132,9 @@ class EventLoop {
   /// Tells the exception handler.
   void call_exception_handler(const ExceptionContext& context) noexcept;
 
-  /// Runs `callback`, as an ordinary callback, after each delivery of signal `number`; replaces an earlier
-  /// one. Throws std::invalid_argument for a number that is none, std::system_error for one that cannot
-  /// be caught (W-192). Unlike in asyncio, the loop may run on any thread.
+  /// Runs `callback`, as an ordinary callback, after each delivery of signal `number`; replaces an
+  /// earlier one. Throws std::invalid_argument for a number that is none, std::system_error for one
+  /// that cannot be caught (W-192). Unlike in asyncio, the loop may run on any thread.
   template <class F>
   void add_signal_handler(int number, F&& callback) {
     install_signal_handler(number, detail::Callback(std::forward<F>(callback)));
@@ -137,9 +142,10 @@ class EventLoop {
   /// Restores the default action. Returns whether there was a handler.
   bool remove_signal_handler(int number);
 
-  /// Connects to `host`, which is resolved off the loop's thread unless numeric. The factory is called
-  /// once connected; the Future is done one turn after connection_made. Failure: std::system_error that
-  /// says which address refused what. asyncio: create_connection (W-179..W-182).
+  /// Connects to `host`, which is resolved off the loop's thread unless numeric. The factory is
+  /// called once connected; the Future is done one turn after connection_made. Failure:
+  /// std::system_error that says which address refused what. asyncio: create_connection
+  /// (W-179..W-182).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> create_connection(Factory&& factory, std::string host, std::uint16_t port,
                                           ConnectOptions options = {}) {
@@ -153,20 +159,20 @@ class EventLoop {
     return typed<Connection<P>>(connect_unix(duplex_factory<P>(std::forward<Factory>(factory)),
                                              std::move(path), std::move(options)));
   }
-  /// Adopts a connected stream socket; owns and closes it, also when the future fails (W-184). Failure:
-  /// std::system_error when it is not a stream socket; std::logic_error when another transport has the
-  /// descriptor, which stays that transport's (W-93).
+  /// Adopts a connected stream socket; owns and closes it, also when the future fails (W-184).
+  /// Failure: std::system_error when it is not a stream socket; std::logic_error when another
+  /// transport has the descriptor, which stays that transport's (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket) {
     return typed<Connection<P>>(
         adopt_socket(duplex_factory<P>(std::forward<Factory>(factory)), std::move(socket)));
   }
   /// Listens on `host` (empty: all interfaces) or several, and `port` (0: any free one; ask
-  /// Server::sockets). The factory is called for each connection. Failure: std::system_error that says
-  /// which address; what was opened before is closed (W-186).
+  /// Server::sockets). The factory is called for each connection. Failure: std::system_error that
+  /// says which address; what was opened before is closed (W-186).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
-  Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::string host, std::uint16_t port,
-                                                ServerOptions options = {}) {
+  Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::string host,
+                                                std::uint16_t port, ServerOptions options = {}) {
     return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), {std::move(host)}, port,
                       std::move(options));
   }
@@ -176,17 +182,18 @@ class EventLoop {
     return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), std::move(hosts), port,
                       std::move(options));
   }
-  /// Listens on a Unix socket. A socket file that is in the way is replaced, any other file is an error;
-  /// a path that begins with a NUL byte is an abstract name (W-191).
+  /// Listens on a Unix socket. A socket file that is in the way is replaced, any other file is an
+  /// error; a path that begins with a NUL byte is an abstract name (W-191).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<std::shared_ptr<Server>> create_unix_server(Factory&& factory, std::string path,
                                                      ServerOptions options = {}) {
     return listen_unix(duplex_factory<P>(std::forward<Factory>(factory)), std::move(path),
                        std::move(options));
   }
-  /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it, and
-  /// restores O_NONBLOCK for those who share the open file. Failure: std::system_error(invalid_argument)
-  /// for any other kind of file, `pipe` is closed then (W-98, Q-15); std::logic_error as above (W-93).
+  /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it,
+  /// and restores O_NONBLOCK for those who share the open file. Failure:
+  /// std::system_error(invalid_argument) for any other kind of file, `pipe` is closed then (W-98,
+  /// Q-15); std::logic_error as above (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<WriteConnection<P>> connect_write_pipe(Factory&& factory, Fd pipe) {
     static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
@@ -235,7 +242,8 @@ class EventLoop {
         result.set_exception(std::move(failure));
       } else {
         using Made = typename decltype(Typed::protocol)::element_type;
-        result.set_result(Typed{done.get().transport, std::static_pointer_cast<Made>(done.get().protocol)});
+        result.set_result(
+            Typed{done.get().transport, std::static_pointer_cast<Made>(done.get().protocol)});
       }
     });
     return result;
@@ -271,18 +279,21 @@ class EventLoop {
   void install_signal_handler(int number, detail::Callback callback);
   [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const;
 
-  Future<detail::Established<Transport>> connect_tcp(detail::ProtocolFactory factory, std::string host,
-                                                     std::uint16_t port, ConnectOptions options);
-  Future<detail::Established<Transport>> connect_unix(detail::ProtocolFactory factory, std::string path,
-                                                      ConnectOptions options);
+  Future<detail::Established<Transport>> connect_tcp(detail::ProtocolFactory factory,
+                                                     std::string host, std::uint16_t port,
+                                                     ConnectOptions options);
+  Future<detail::Established<Transport>> connect_unix(detail::ProtocolFactory factory,
+                                                      std::string path, ConnectOptions options);
   Future<detail::Established<Transport>> adopt_socket(detail::ProtocolFactory factory, Fd socket);
   Future<std::shared_ptr<Server>> listen_tcp(detail::ProtocolFactory factory,
                                              std::vector<std::string> hosts, std::uint16_t port,
                                              ServerOptions options);
   Future<std::shared_ptr<Server>> listen_unix(detail::ProtocolFactory factory, std::string path,
                                               ServerOptions options);
-  Future<detail::Established<WriteTransport>> open_write_pipe(detail::ProtocolFactory factory, Fd pipe);
-  Future<detail::Established<ReadTransport>> open_read_pipe(detail::ProtocolFactory factory, Fd pipe);
+  Future<detail::Established<WriteTransport>> open_write_pipe(detail::ProtocolFactory factory,
+                                                              Fd pipe);
+  Future<detail::Established<ReadTransport>> open_read_pipe(detail::ProtocolFactory factory,
+                                                            Fd pipe);
 
   std::unique_ptr<loop::LoopCore> core_;
 };

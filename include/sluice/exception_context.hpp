@@ -8,8 +8,8 @@ namespace sluice {
 class BaseProtocol;
 class BaseTransport;
 
-/// What an exception handler is told. Pointers are null when they do not apply and valid during the call
-/// only. asyncio: the context of call_exception_handler (W-176).
+/// What an exception handler is told. Pointers are null when they do not apply and valid during the
+/// call only. asyncio: the context of call_exception_handler (W-176).
 struct ExceptionContext {
   /// What was going on: "protocol.pause_writing() failed".
   std::string message;

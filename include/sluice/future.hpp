@@ -115,9 +115,8 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
  private:
   // A waiting callback must not own the state that stores it; a scheduled one must.
   void schedule(Callback callback) {
-    scheduler_->schedule([self = shared_from_this(), callback = std::move(callback)]() mutable {
-      callback();
-    });
+    scheduler_->schedule(
+        [self = shared_from_this(), callback = std::move(callback)]() mutable { callback(); });
   }
 
   std::shared_ptr<Scheduler> scheduler_;
@@ -169,8 +168,8 @@ struct FutureAwaiter {
 
 }  // namespace detail
 
-/// A result that comes later. Copies refer to the same result. It has exactly one outcome: a value, an
-/// exception, or cancellation. Loop thread only; may outlive the loop. asyncio: Future.
+/// A result that comes later. Copies refer to the same result. It has exactly one outcome: a value,
+/// an exception, or cancellation. Loop thread only; may outlive the loop. asyncio: Future.
 template <class T>
 class Future {
  public:
@@ -184,8 +183,9 @@ class Future {
   /// Whether the outcome is cancellation.
   [[nodiscard]] bool cancelled() const noexcept { return state_->cancelled(); }
 
-  /// The value; valid as long as any copy of this Future. Throws what failed; std::system_error with
-  /// Errc::cancelled when cancelled; std::logic_error when there is no outcome yet. asyncio: result().
+  /// The value; valid as long as any copy of this Future. Throws what failed; std::system_error
+  /// with Errc::cancelled when cancelled; std::logic_error when there is no outcome yet. asyncio:
+  /// result().
   decltype(auto) get() const {
     if constexpr (std::is_void_v<T>) {
       static_cast<void>(state_->value());
@@ -197,9 +197,9 @@ class Future {
   /// The exception, or null after success. Throws as get() when cancelled or not done.
   [[nodiscard]] std::exception_ptr exception() const { return state_->exception(); }
 
-  /// Runs `callback` with this Future, in a later step of the loop, once there is an outcome; also when
-  /// there is one already. Callbacks run in the order they were added. A loop that is closed first
-  /// destroys them unrun. Returns nothing.
+  /// Runs `callback` with this Future, in a later step of the loop, once there is an outcome; also
+  /// when there is one already. Callbacks run in the order they were added. A loop that is closed
+  /// first destroys them unrun. Returns nothing.
   template <class F>
   void add_done_callback(F&& callback) const {
     state_->add_callback([state = state_.get(), callback = std::forward<F>(callback)]() mutable {
@@ -215,20 +215,19 @@ class Future {
   /// The outcome is `exception` from now on. Throws std::logic_error when there is one already.
   void set_exception(std::exception_ptr exception) const { state_->fail(std::move(exception)); }
 
-  /// Gives the operation up: a connection attempt is ended and its sockets are closed (W-87). Returns
-  /// false, and does nothing, when there is an outcome already.
+  /// Gives the operation up: a connection attempt is ended and its sockets are closed (W-87).
+  /// Returns false, and does nothing, when there is an outcome already.
   bool cancel() const { return state_->cancel(); }
 
-  /// For makers of futures: what cancel() is to do besides. The hook must not own this future, nor one that
-  /// waits for it.
+  /// For makers of futures: what cancel() is to do besides. The hook must not own this future, nor
+  /// one that waits for it.
   void set_on_cancel(detail::Callback hook) const { state_->set_on_cancel(std::move(hook)); }
   /// For makers of futures that pass their outcome on: what is behind this one, without owning it.
   [[nodiscard]] std::weak_ptr<State> state() const noexcept { return state_; }
 
-  /// `co_await future`: the value, or the exception, or Errc::cancelled. Does not suspend when done.
-  [[nodiscard]] auto operator co_await() const noexcept {
-    return detail::FutureAwaiter<T>{state_};
-  }
+  /// `co_await future`: the value, or the exception, or Errc::cancelled. Does not suspend when
+  /// done.
+  [[nodiscard]] auto operator co_await() const noexcept { return detail::FutureAwaiter<T>{state_}; }
 
  private:
   std::shared_ptr<State> state_;

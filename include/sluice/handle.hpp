@@ -19,8 +19,8 @@ void cancel(CallbackNode* node) noexcept;
 [[nodiscard]] TimePoint due_time(const CallbackNode* node) noexcept;
 }  // namespace detail
 
-/// A scheduled callback that can be cancelled. Dropping the Handle does not cancel. Copies refer to the
-/// same callback. Loop thread only; may outlive the loop. asyncio: Handle.
+/// A scheduled callback that can be cancelled. Dropping the Handle does not cancel. Copies refer to
+/// the same callback. Loop thread only; may outlive the loop. asyncio: Handle.
 class Handle {
  public:
   /// Refers to nothing; cancel() does nothing.
@@ -43,7 +43,8 @@ class Handle {
     }
   }
 
-  /// The callback will not run, and what it captured is destroyed. Does nothing once it has run (W-164).
+  /// The callback will not run, and what it captured is destroyed. Does nothing once it has run
+  /// (W-164).
   void cancel() noexcept {
     if (node_ != nullptr) {
       detail::cancel(node_);

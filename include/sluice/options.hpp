@@ -17,7 +17,8 @@ namespace sluice {
 
 /// When written bytes leave for the kernel.
 enum class WritePolicy : std::uint8_t {
-  /// Once per turn of the loop, all writes of the turn with one gathered system call; at once when the
+  /// Once per turn of the loop, all writes of the turn with one gathered system call; at once when
+  /// the
   /// buffer passes its high mark. The default: one write() per message is nearly free.
   coalesce,
   /// On every write() while nothing is buffered, as CPython does.
@@ -35,11 +36,12 @@ struct LoopOptions {
   /// SLUICE_DEBUG_CHECKS always), slow callbacks are logged (W-171, W-175). asyncio: set_debug.
   bool debug = false;
 
-  /// A callback that runs at least as long is logged in debug mode. asyncio: slow_callback_duration.
+  /// A callback that runs at least as long is logged in debug mode. asyncio:
+  /// slow_callback_duration.
   std::chrono::nanoseconds slow_callback_duration = std::chrono::milliseconds(100);
 
-  /// Where warnings and unhandled exceptions go; one call a message, on the loop's thread. The default
-  /// writes to standard error, messages below `warning` only in debug mode.
+  /// Where warnings and unhandled exceptions go; one call a message, on the loop's thread. The
+  /// default writes to standard error, messages below `warning` only in debug mode.
   std::function<void(LogLevel, std::string_view)> log;
 
   /// The system, for tests: by default the real one.
@@ -48,11 +50,11 @@ struct LoopOptions {
 
 /// How create_connection and create_unix_connection connect.
 struct ConnectOptions {
-  /// Start the next address when the previous has failed or after this time, and keep the first that
-  /// succeeds (RFC 8305 recommends 250 ms). Without it, one address after the other (W-180).
+  /// Start the next address when the previous has failed or after this time, and keep the first
+  /// that succeeds (RFC 8305 recommends 250 ms). Without it, one address after the other (W-180).
   std::optional<std::chrono::nanoseconds> happy_eyeballs_delay{};
-  /// Reorder the addresses so that families alternate after this many of the first; by default 1 with
-  /// happy_eyeballs_delay, otherwise none (W-180).
+  /// Reorder the addresses so that families alternate after this many of the first; by default 1
+  /// with happy_eyeballs_delay, otherwise none (W-180).
   std::optional<int> interleave{};
   /// Bind the socket to this address first (W-182).
   std::optional<SocketAddress> local_address{};

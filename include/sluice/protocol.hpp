@@ -25,16 +25,16 @@ class BaseProtocol {
   BaseProtocol& operator=(const BaseProtocol&) = delete;
   virtual ~BaseProtocol() = default;
 
-  /// The connection is gone. `error` is empty after close(), abort() or end of file, otherwise it is
-  /// what broke the connection (W-89). The descriptor is closed when this returns (W-45).
+  /// The connection is gone. `error` is empty after close(), abort() or end of file, otherwise it
+  /// is what broke the connection (W-89). The descriptor is closed when this returns (W-45).
   virtual void connection_lost(std::error_code /*error*/) {}
 
-  /// The write buffer has grown above its high mark: stop producing. Called once, from inside the call
-  /// that grew it (W-66, W-68). Writing on is allowed; it only costs memory.
+  /// The write buffer has grown above its high mark: stop producing. Called once, from inside the
+  /// call that grew it (W-66, W-68). Writing on is allowed; it only costs memory.
   virtual void pause_writing() {}
 
-  /// The write buffer has drained to its low mark: produce again. Called once for each pause_writing,
-  /// unless the connection is lost first (W-70, W-76).
+  /// The write buffer has drained to its low mark: produce again. Called once for each
+  /// pause_writing, unless the connection is lost first (W-70, W-76).
   virtual void resume_writing() {}
 };
 
@@ -59,12 +59,13 @@ class ReadProtocol : public BaseProtocol {
 /// The protocol of a duplex stream. asyncio: Protocol.
 class Protocol : public BaseProtocol {
  public:
-  /// The connection is established; reading starts when this returns. Keep the pointer to write later.
+  /// The connection is established; reading starts when this returns. Keep the pointer to write
+  /// later.
   virtual void connection_made(std::shared_ptr<Transport> /*transport*/) {}
   /// `data` arrived, at most 256 KiB, never empty. The bytes are valid until the call returns.
   virtual void data_received(Bytes /*data*/) {}
-  /// The peer will send no more. Return true to keep the connection open for writing; with false the
-  /// transport closes itself after what is buffered has been sent (W-155).
+  /// The peer will send no more. Return true to keep the connection open for writing; with false
+  /// the transport closes itself after what is buffered has been sent (W-155).
   virtual bool eof_received() { return false; }
 };
 
@@ -74,8 +75,8 @@ class BufferedProtocol : public BaseProtocol {
   /// As Protocol::connection_made.
   virtual void connection_made(std::shared_ptr<Transport> /*transport*/) {}
   /// The memory for the next read; asked for before each one. `hint` is the size wanted, 0 for any.
-  /// An empty span is an error that loses the connection. The memory is the protocol's and must stay
-  /// valid until buffer_updated or the next call (W-159).
+  /// An empty span is an error that loses the connection. The memory is the protocol's and must
+  /// stay valid until buffer_updated or the next call (W-159).
   virtual std::span<std::byte> get_buffer(std::size_t hint) = 0;
   /// `count` bytes, at least one, now stand at the front of the memory given last.
   virtual void buffer_updated(std::size_t count) = 0;

@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-/// Listening sockets that make a protocol for each connection. Loop thread only; kept alive by the loop
-/// while it listens or has connections. asyncio: Server.
+/// Listening sockets that make a protocol for each connection. Loop thread only; kept alive by the
+/// loop while it listens or has connections. asyncio: Server.
 class Server {
  public:
   Server(const Server&) = delete;
@@ -22,8 +22,8 @@ class Server {
   [[nodiscard]] virtual bool is_serving() const = 0;
   /// The addresses listened on, with the real ports; empty after close().
   [[nodiscard]] virtual std::vector<SocketAddress> sockets() const = 0;
-  /// Stops listening at once; connections go on. Removes a Unix socket's path if it is still ours. The
-  /// second call does nothing.
+  /// Stops listening at once; connections go on. Removes a Unix socket's path if it is still ours.
+  /// The second call does nothing.
   virtual void close() = 0;
   /// close() on every connection of this server (W-188).
   virtual void close_clients() = 0;

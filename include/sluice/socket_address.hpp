@@ -12,7 +12,14 @@
 namespace sluice {
 
 /// The kinds of address a stream socket can have.
-enum class AddressFamily : std::uint8_t { unspecified, ipv4, ipv6, unix_path, unix_abstract, unix_unnamed };
+enum class AddressFamily : std::uint8_t {
+  unspecified,
+  ipv4,
+  ipv6,
+  unix_path,
+  unix_abstract,
+  unix_unnamed
+};
 
 /// The address of one end of a socket: a value, copied freely, usable on any thread.
 class SocketAddress {

@@ -69,8 +69,8 @@ struct TaskPromise<void> : TaskPromiseBase {
 
 }  // namespace detail
 
-/// A lazy coroutine: nothing runs until it is awaited or given to EventLoop::create_task. Owns its frame;
-/// a Task that is dropped destroys it. Loop thread only. asyncio: a coroutine object.
+/// A lazy coroutine: nothing runs until it is awaited or given to EventLoop::create_task. Owns its
+/// frame; a Task that is dropped destroys it. Loop thread only. asyncio: a coroutine object.
 template <class T = void>
 class [[nodiscard]] Task {
  public:
@@ -91,9 +91,7 @@ class [[nodiscard]] Task {
   }
 
   /// `co_await task`: runs it to its end; its value, or what it threw. Await a Task once.
-  [[nodiscard]] auto operator co_await() && noexcept {
-    return detail::TaskAwaiter<T>{handle_};
-  }
+  [[nodiscard]] auto operator co_await() && noexcept { return detail::TaskAwaiter<T>{handle_}; }
 
  private:
   std::coroutine_handle<promise_type> handle_;

@@ -12,9 +12,9 @@ inline constexpr bool debug_checks = true;
 inline constexpr bool debug_checks = false;
 #endif
 
-/// Ends the process when an invariant of ours does not hold: continuing would corrupt somebody's bytes.
-/// Free in builds without checks. Never for conditions that the environment can cause.
-/// (The caller's place comes by builtins: clang 14 has no std::source_location.)
+/// Ends the process when an invariant of ours does not hold: continuing would corrupt somebody's
+/// bytes. Free in builds without checks. Never for conditions that the environment can cause. (The
+/// caller's place comes by builtins: clang 14 has no std::source_location.)
 inline void check(bool holds, const char* invariant, const char* file = __builtin_FILE(),
                   int line = __builtin_LINE()) noexcept {
   if constexpr (debug_checks) {

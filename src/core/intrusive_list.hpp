@@ -4,7 +4,8 @@
 
 namespace sluice::core {
 
-/// A member of at most one IntrusiveList; leaves it when destroyed. Derive once per list, told apart by Tag.
+/// A member of at most one IntrusiveList; leaves it when destroyed. Derive once per list, told
+/// apart by Tag.
 template <class Tag>
 class ListHook {
  public:

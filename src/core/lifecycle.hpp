@@ -7,10 +7,12 @@
 
 namespace sluice::core {
 
-/// The life of a transport. It only ever moves down this list; asyncio calls the middle two CLOSING (W-1).
+/// The life of a transport. It only ever moves down this list; asyncio calls the middle two CLOSING
+/// (W-1).
 enum class LifeState : std::uint8_t {
   open,      ///< Reads and writes.
-  draining,  ///< close() was called: nothing is read, nothing new is accepted, queued bytes still go out.
+  draining,  ///< close() was called: nothing is read, nothing new is accepted, queued bytes still
+             ///< go out.
   losing,    ///< connection_lost is on its way: nothing is read or sent any more.
   closed,    ///< connection_lost has returned and the descriptor is closed.
 };
@@ -26,8 +28,8 @@ class Lifecycle {
   /// Whether bytes may still go out and the protocol may still be told about them.
   [[nodiscard]] bool alive() const noexcept { return state_ <= LifeState::draining; }
 
-  /// True, and the move is made, if the table allows it from here; otherwise nothing happens. This is
-  /// what makes close(), abort() and every kind of loss happen once.
+  /// True, and the move is made, if the table allows it from here; otherwise nothing happens. This
+  /// is what makes close(), abort() and every kind of loss happen once.
   [[nodiscard]] bool move_to(LifeState next) noexcept {
     if (!allowed(state_, next)) {
       return false;

@@ -43,7 +43,8 @@ void ReadSide::on_ready(Readiness readiness) {
   const SourceResult result = source_->read(memory);
   switch (result.kind) {
     case SourceResult::Kind::received:
-      if (unread_ == Unread::maybe && result.count < memory.size() && source_->short_read_empties()) {
+      if (unread_ == Unread::maybe && result.count < memory.size() &&
+          source_->short_read_empties()) {
         unread_ = Unread::none;
       } else {
         host_->request_read();

@@ -32,13 +32,13 @@ class Source {
 
   /// One attempt to read into `memory`, which is not empty.
   virtual SourceResult read(std::span<std::byte> memory) noexcept = 0;
-  /// Whether reading less than was asked for proves that nothing is left, so that the next edge may be
-  /// awaited without another attempt.
+  /// Whether reading less than was asked for proves that nothing is left, so that the next edge may
+  /// be awaited without another attempt.
   [[nodiscard]] virtual bool short_read_empties() const noexcept = 0;
 };
 
-/// What a ReadSide needs of its transport. The delivering calls may come back into the ReadSide, and may
-/// close the transport.
+/// What a ReadSide needs of its transport. The delivering calls may come back into the ReadSide,
+/// and may close the transport.
 class ReadSideHost {
  public:
   ReadSideHost() = default;
@@ -58,8 +58,8 @@ class ReadSideHost {
   ~ReadSideHost() = default;
 };
 
-/// The read half of every transport: pausing, the end of file, one read per event, and the memory that
-/// edge-triggered readiness demands.
+/// The read half of every transport: pausing, the end of file, one read per event, and the memory
+/// that edge-triggered readiness demands.
 class ReadSide {
  public:
   enum class State : std::uint8_t {
@@ -72,7 +72,8 @@ class ReadSide {
     hangup,  ///< The other end is done or broken: reading goes on until it says so.
   };
 
-  /// `polls` counts how often the loop has polled for readiness; null if readiness is never reported late.
+  /// `polls` counts how often the loop has polled for readiness; null if readiness is never
+  /// reported late.
   ReadSide(Source& source, ReadSideHost& host, const Lifecycle& life,
            const std::uint64_t* polls = nullptr) noexcept
       : source_(&source), host_(&host), life_(&life), polls_(polls) {}

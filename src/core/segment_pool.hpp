@@ -13,8 +13,9 @@ struct Slab {
   static constexpr std::size_t capacity = 16 * 1024 - 32;
 
   Slab* next_free = nullptr;
-  std::uint32_t references = 0;  ///< segments that point into it, plus one while it is a queue's open slab
-  std::uint32_t used = 0;        ///< bytes handed out, from the front
+  std::uint32_t references =
+      0;  ///< segments that point into it, plus one while it is a queue's open slab
+  std::uint32_t used = 0;  ///< bytes handed out, from the front
   std::array<std::byte, capacity> storage;
 };
 
@@ -26,8 +27,8 @@ struct Segment {
   Buffer owner;
 };
 
-/// Recycles slabs and segments for all queues of one loop, so that the steady state allocates nothing.
-/// After a burst, what is free beyond a small reserve goes back to the system.
+/// Recycles slabs and segments for all queues of one loop, so that the steady state allocates
+/// nothing. After a burst, what is free beyond a small reserve goes back to the system.
 class SegmentPool {
  public:
   /// How many free slabs (1 MiB) and segments are kept.

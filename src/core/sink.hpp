@@ -12,7 +12,8 @@ namespace sluice::core {
 /// What became of an offer of bytes.
 struct SinkResult {
   enum class Kind : std::uint8_t {
-    accepted,     ///< The first `count` bytes are gone; fewer than offered means that the sink is full.
+    accepted,     ///< The first `count` bytes are gone; fewer than offered means that the sink is
+                  ///< full.
     would_block,  ///< Nothing was taken; the sink will be ready later.
     in_flight,    ///< All are being worked on and must stay; WriteSide::complete comes later.
     failed,       ///< Nothing more can be sent, for the reason `error`.

@@ -12,13 +12,13 @@ namespace sluice::core {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-/// Timers by due time; equal times keep the order they were added in. Knows no clock: it is told what time
-/// it is. `Item` is a small handle that can say `cancelled()`.
+/// Timers by due time; equal times keep the order they were added in. Knows no clock: it is told
+/// what time it is. `Item` is a small handle that can say `cancelled()`.
 template <class Item>
 class TimerQueue {
  public:
-  /// Cancelled timers are swept out when there are more than this many timers and over half of them are
-  /// cancelled (W-172).
+  /// Cancelled timers are swept out when there are more than this many timers and over half of them
+  /// are cancelled (W-172).
   static constexpr std::size_t sweep_above = 100;
 
   /// Throws std::bad_alloc and is unchanged then.

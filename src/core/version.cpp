@@ -5,8 +5,9 @@
 namespace sluice {
 
 const char* version() noexcept {
-  static const std::string text = std::to_string(version_major) + "." + std::to_string(version_minor) +
-                                  "." + std::to_string(version_patch);
+  static const std::string text = std::to_string(version_major) + "." +
+                                  std::to_string(version_minor) + "." +
+                                  std::to_string(version_patch);
   return text.c_str();
 }
 

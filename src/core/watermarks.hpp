@@ -8,9 +8,9 @@
 
 namespace sluice::core {
 
-/// Two marks and whether the producer is paused: the whole of flow control, as a machine that is told
-/// sizes and answers with transitions. It flips before it answers, so whoever calls the user afterwards
-/// may be entered again (W-69, W-71).
+/// Two marks and whether the producer is paused: the whole of flow control, as a machine that is
+/// told sizes and answers with transitions. It flips before it answers, so whoever calls the user
+/// afterwards may be entered again (W-69, W-71).
 class Watermarks {
  public:
   enum class State : std::uint8_t {
@@ -26,7 +26,8 @@ class Watermarks {
   /// std::invalid_argument, with the old marks kept, when high < low (W-56).
   void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
 
-  /// True, once, when `size` is strictly above the high mark (W-66, W-67): tell the producer to pause.
+  /// True, once, when `size` is strictly above the high mark (W-66, W-67): tell the producer to
+  /// pause.
   [[nodiscard]] bool crossed_high(std::size_t size) noexcept {
     if (size <= limits_.high || paused()) {
       return false;

@@ -10,13 +10,13 @@
 
 namespace sluice::core {
 
-/// Bytes on their way out, in order. Small pieces are copied into slabs, large owned ones are linked;
-/// bytes never move again. Three counters run ahead of each other:
+/// Bytes on their way out, in order. Small pieces are copied into slabs, large owned ones are
+/// linked; bytes never move again. Three counters run ahead of each other:
 ///
 ///     acknowledged <= submitted <= queued
 ///
-/// queued: given to us; submitted: a sink works on them; acknowledged: gone. An empty queue holds no
-/// memory.
+/// queued: given to us; submitted: a sink works on them; acknowledged: gone. An empty queue holds
+/// no memory.
 class WriteQueue {
  public:
   /// An owned Buffer of at most this many bytes is cheaper to copy than to link.
@@ -30,10 +30,12 @@ class WriteQueue {
 
   /// Appends a copy. Throws std::bad_alloc and is unchanged then.
   void append_copy(Bytes bytes);
-  /// Appends by reference when large, by copy when small. Throws std::bad_alloc and is unchanged then.
+  /// Appends by reference when large, by copy when small. Throws std::bad_alloc and is unchanged
+  /// then.
   void append(Buffer buffer);
 
-  /// Fills `pieces` with the front of the queue; returns how many were filled. Nothing may be submitted.
+  /// Fills `pieces` with the front of the queue; returns how many were filled. Nothing may be
+  /// submitted.
   [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) const noexcept;
 
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.

@@ -17,8 +17,9 @@ constexpr std::size_t few_pieces = 16;
 
 }  // namespace
 
-// The order of the checks (W-6): once the transport is closing or lost, a write is dropped and never throws,
-// not even after write_eof() (a deliberate difference from asyncio, which looks at write_eof() first).
+// The order of the checks (W-6): once the transport is closing or lost, a write is dropped and
+// never throws, not even after write_eof() (a deliberate difference from asyncio, which looks at
+// write_eof() first).
 bool WriteSide::admit(std::size_t bytes, const char* call) {
   if (!life_->open()) {
     if (bytes > 0) {
@@ -48,9 +49,8 @@ void WriteSide::write(Bytes data) {
   }
   const bool worth_a_call =
       data.size() >= direct_send_bytes || size() + data.size() > marks_.limits().high;
-  const bool now = *timing_ == WriteTiming::at_once
-                       ? flow_ == FlowState::idle
-                       : flow_ <= FlowState::dirty && worth_a_call;
+  const bool now = *timing_ == WriteTiming::at_once ? flow_ == FlowState::idle
+                                                    : flow_ <= FlowState::dirty && worth_a_call;
   if (now && !sink_keeps_bytes_ && queue_.segment_count() < Sink::max_pieces) {
     send_with(data);
   } else if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
@@ -110,12 +110,14 @@ bool WriteSide::append_or_fail(std::size_t bytes, Append append) {
   }
 }
 
-// Offers the queue and, behind it, bytes that are still the caller's; copies only what was not taken.
+// Offers the queue and, behind it, bytes that are still the caller's; copies only what was not
+// taken.
 void WriteSide::send_with(Bytes borrowed) {
   std::size_t offered = 0;
   const std::size_t queued = queue_.size();
   const SinkResult result = offer_front(borrowed, offered);
-  check(result.kind != SinkResult::Kind::in_flight, "borrowed bytes are not offered to a sink that keeps them");
+  check(result.kind != SinkResult::Kind::in_flight,
+        "borrowed bytes are not offered to a sink that keeps them");
   if (result.kind == SinkResult::Kind::failed) {
     statistics_.bytes_discarded += borrowed.size();
     fail(result.error);
@@ -151,7 +153,8 @@ void WriteSide::after_append() {
 
 void WriteSide::note_growth() {
   statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
-  // Sending from inside write() may have reached the low mark; the protocol is told at the end of the turn.
+  // Sending from inside write() may have reached the low mark; the protocol is told at the end of
+  // the turn.
   if (life_->alive() && paused() && size() <= marks_.limits().low) {
     host_->request_flush();
   }
@@ -282,7 +285,8 @@ void WriteSide::sink_progressed() {
   }
 }
 
-// The order is asyncio's (W-21): the protocol first, and what follows only if it left the buffer empty.
+// The order is asyncio's (W-21): the protocol first, and what follows only if it left the buffer
+// empty.
 void WriteSide::after_progress(FlushCause cause) {
   check_resume();
   if (!life_->alive() || !empty()) {

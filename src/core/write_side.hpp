@@ -16,7 +16,7 @@ namespace sluice::core {
 
 /// When a write that finds nothing in its way is sent; the loop sets it, its write sides read it.
 enum class WriteTiming : std::uint8_t {
-  at_once,      ///< Inside write(): the policy says so, or no turn is running that would flush later.
+  at_once,  ///< Inside write(): the policy says so, or no turn is running that would flush later.
   end_of_turn,  ///< Together with the turn's other writes.
 };
 
@@ -26,14 +26,15 @@ enum class FlushCause : std::uint8_t {
   readiness,    ///< The sink is ready again, or has completed what was in flight.
 };
 
-/// How dropped writes are counted towards the warning; asyncio's kinds of transport differ (W-61, W-63).
+/// How dropped writes are counted towards the warning; asyncio's kinds of transport differ (W-61,
+/// W-63).
 enum class DropRule : std::uint8_t {
   count_every_loss,  ///< Sockets: a loss of any kind counts as one.
   count_failures,    ///< Pipes: only a failed write does.
 };
 
-/// What a WriteSide needs of its transport. None of these throws; the callouts to the protocol are the only
-/// ones that may come back into the WriteSide.
+/// What a WriteSide needs of its transport. None of these throws; the callouts to the protocol are
+/// the only ones that may come back into the WriteSide.
 class WriteSideHost {
  public:
   WriteSideHost() = default;
@@ -58,8 +59,8 @@ class WriteSideHost {
   ~WriteSideHost() = default;
 };
 
-/// The write half of every transport: the contract of WriteTransport over a WriteQueue, Watermarks and a
-/// Sink. Knows no descriptor, no system call and no clock.
+/// The write half of every transport: the contract of WriteTransport over a WriteQueue, Watermarks
+/// and a Sink. Knows no descriptor, no system call and no clock.
 class WriteSide {
  public:
   /// Whether the peer has been told that nothing more comes.
@@ -77,8 +78,8 @@ class WriteSide {
     in_flight,  ///< The sink works on the bytes; its completion is awaited.
   };
 
-  /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost more than
-  /// the system call that is saved.
+  /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost
+  /// more than the system call that is saved.
   static constexpr std::size_t direct_send_bytes = 16 * 1024;
   /// A dropped write is warned about when this many were counted before it (W-60).
   static constexpr std::uint64_t drop_warning_threshold = 5;
@@ -111,15 +112,16 @@ class WriteSide {
   void writelines(std::span<const Bytes> pieces);
   void write_eof();
   void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
-  /// Bytes that the kernel has not taken; 0 once the transport is lost, whatever the sink still holds.
+  /// Bytes that the kernel has not taken; 0 once the transport is lost, whatever the sink still
+  /// holds.
   [[nodiscard]] std::size_t size() const noexcept {
     return life_->alive() ? queue_.size() + held_by_sink_ : 0;
   }
   [[nodiscard]] WriteBufferLimits limits() const noexcept { return marks_.limits(); }
   [[nodiscard]] const WriteStatistics& statistics() const noexcept { return statistics_; }
 
-  /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue is empty
-  /// or the transport is lost.
+  /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue
+  /// is empty or the transport is lost.
   void flush(FlushCause cause);
   /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost.
   void complete(SinkResult result);
@@ -127,7 +129,8 @@ class WriteSide {
   void sink_progressed();
   /// Tells the producer to go on, if it is owed that.
   void check_resume();
-  /// Throws away what is queued; for every loss. The transport must have left `open` and `draining`.
+  /// Throws away what is queued; for every loss. The transport must have left `open` and
+  /// `draining`.
   void discard() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
@@ -139,7 +142,8 @@ class WriteSide {
   void check_invariants() const noexcept;
 
  private:
-  /// Which callout is on the stack; resume_writing is never called from inside one (no endless recursion).
+  /// Which callout is on the stack; resume_writing is never called from inside one (no endless
+  /// recursion).
   enum class Callout : std::uint8_t { none, pausing, resuming };
 
   [[nodiscard]] bool admit(std::size_t bytes, const char* call);

@@ -57,7 +57,9 @@ class NodePool {
   };
 
   /// For the timer queue, which sweeps when many are cancelled.
-  [[nodiscard]] std::size_t take_cancelled_timers() noexcept { return std::exchange(cancelled_timers_, 0); }
+  [[nodiscard]] std::size_t take_cancelled_timers() noexcept {
+    return std::exchange(cancelled_timers_, 0);
+  }
 
  private:
   friend void detail::release(CallbackNode*) noexcept;

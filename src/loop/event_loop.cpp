@@ -7,7 +7,8 @@
 
 namespace sluice {
 
-EventLoop::EventLoop(LoopOptions options) : core_(std::make_unique<loop::LoopCore>(std::move(options))) {}
+EventLoop::EventLoop(LoopOptions options)
+    : core_(std::make_unique<loop::LoopCore>(std::move(options))) {}
 
 EventLoop::~EventLoop() = default;
 

@@ -60,8 +60,9 @@ void Inbox::wake() noexcept {
   static_cast<void>(sys_->write(event_fd_, bytes));
 }
 
-// The event itself has done it: the turn that it began takes what was posted. The counter is never read,
-// since every write is an edge of its own, and a read could swallow a wake-up that came after that.
+// The event itself has done it: the turn that it began takes what was posted. The counter is never
+// read, since every write is an edge of its own, and a read could swallow a wake-up that came after
+// that.
 void Inbox::on_io(IoEvents /*events*/) {}
 
 }  // namespace sluice::loop

@@ -10,8 +10,8 @@
 
 namespace sluice::loop {
 
-/// Callbacks from other threads, and the eventfd that wakes the loop for them. post() is the only function
-/// of the loop that may be called from any thread.
+/// Callbacks from other threads, and the eventfd that wakes the loop for them. post() is the only
+/// function of the loop that may be called from any thread.
 class Inbox final : public Watcher {
  public:
   /// Throws std::system_error when the system has no descriptors left.
@@ -20,7 +20,8 @@ class Inbox final : public Watcher {
   Inbox& operator=(const Inbox&) = delete;
   ~Inbox() { close(); }
 
-  /// Any thread. Queues `callback` and wakes the loop. Returns false, with nothing done, once closed.
+  /// Any thread. Queues `callback` and wakes the loop. Returns false, with nothing done, once
+  /// closed.
   [[nodiscard]] bool post(detail::Callback& callback);
   /// Loop thread: what has been posted since the last call, in order.
   [[nodiscard]] std::vector<detail::Callback> take();

@@ -7,7 +7,8 @@
 
 namespace sluice::loop {
 
-/// Where a loop and its transports send messages for people. Outlives the loop, since a transport may.
+/// Where a loop and its transports send messages for people. Outlives the loop, since a transport
+/// may.
 class Log {
  public:
   Log(std::function<void(LogLevel, std::string_view)> function, bool debug)

@@ -11,7 +11,8 @@
 namespace sluice::loop {
 namespace {
 
-// Which loop runs in this thread: the rule that there is one belongs to the thread, not to a loop (W-170).
+// Which loop runs in this thread: the rule that there is one belongs to the thread, not to a loop
+// (W-170).
 thread_local const LoopCore* running_in_this_thread = nullptr;
 
 }  // namespace
@@ -64,7 +65,7 @@ class LoopCore::RunScope {
   RunScope& operator=(const RunScope&) = delete;
   ~RunScope() {
     loop_.state_ = State::idle;
-    loop_.thread_ = {};
+    loop_.thread_ = std::thread::id();
     loop_.stop_requested_ = false;
     running_in_this_thread = nullptr;
   }
@@ -102,7 +103,8 @@ void LoopCore::close() {
   while (!residents_.empty()) {
     residents_.pop_front().drop();
   }
-  // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing is queued.
+  // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
+  // is queued.
   ready_.clear();
   due_.clear();
   timers_.clear();
@@ -120,8 +122,11 @@ void LoopCore::check_usable() const {
 }
 
 void LoopCore::check_thread() const {
-  if ((options_.debug || core::debug_checks) && thread_ != std::thread::id() &&
-      thread_ != std::this_thread::get_id()) {
+  if (!options_.debug && !core::debug_checks) {
+    return;
+  }
+  const std::thread::id running_in = thread_.load(std::memory_order_relaxed);
+  if (running_in != std::thread::id() && running_in != std::this_thread::get_id()) {
     throw std::logic_error(
         "Non-thread-safe operation invoked on an event loop other than the current one");
   }
@@ -160,7 +165,8 @@ TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback cal
   }
   // The largest delays mean never; added up they would not fit.
   const TimePoint now = time();
-  return call_at(delay < TimePoint::max() - now ? now + delay : TimePoint::max(), std::move(callback));
+  return call_at(delay < TimePoint::max() - now ? now + delay : TimePoint::max(),
+                 std::move(callback));
 }
 
 void LoopCore::run_forever() {
@@ -177,6 +183,7 @@ void LoopCore::run_forever() {
   } while (!stop_requested_);
   // What a resume_writing wrote during the last flush must not wait for the next run.
   flush_dirty();
+  empty_graveyard();
 }
 
 // One turn of the loop; its steps are numbered in docs/loop-turn.md.
@@ -195,7 +202,11 @@ void LoopCore::run_turn() {
   std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
   core::IntrusiveList<Watcher, ServiceTag> owed;
   owed.steal(owed_);
-  timers_.pop_due(time(), [this](NodeRef node) { due_.push_back(std::move(node)); });
+  timers_.pop_due(time(), [this](NodeRef node) {
+    // No longer a timer in the queue: cancelling it must not count as one.
+    node->kind = CallbackNode::Kind::ready;
+    due_.push_back(std::move(node));
+  });
   run_batch(batch);
   while (const std::optional<Reactor::Ready> ready = reactor_.next()) {
     // What is owed and what has happened now is one service, not two (W-154).
@@ -243,7 +254,8 @@ void LoopCore::run_node(NodeRef& node) {
   timed([&] {
     guarded("Exception in callback", nullptr, nullptr, [&] { node->callback(); });
     // Destroyed here, not with the batch: what it captured should not outlive its run.
-    guarded("Exception in the destructor of a callback", nullptr, nullptr, [&] { node->callback.reset(); });
+    guarded("Exception in the destructor of a callback", nullptr, nullptr,
+            [&] { node->callback.reset(); });
   });
 }
 
@@ -263,7 +275,8 @@ void LoopCore::timed(Run run) {
   const std::chrono::nanoseconds took = time() - start;
   if (took >= options_.slow_callback_duration) {
     const double in_seconds = std::chrono::duration<double>(took).count();
-    log_->write(LogLevel::warning, "Executing a callback took " + std::to_string(in_seconds) + " seconds");
+    log_->write(LogLevel::warning,
+                "Executing a callback took " + std::to_string(in_seconds) + " seconds");
   }
 }
 
@@ -311,10 +324,12 @@ std::span<std::byte> LoopCore::read_memory() {
   return {read_memory_.get(), max_read_bytes};
 }
 
-void LoopCore::set_exception_handler(detail::UniqueFunction<void(const ExceptionContext&)> handler) {
+void LoopCore::set_exception_handler(
+    detail::UniqueFunction<void(const ExceptionContext&)> handler) {
   // Shared: a handler may replace itself while it runs.
   exception_handler_ =
-      handler ? std::make_shared<detail::UniqueFunction<void(const ExceptionContext&)>>(std::move(handler))
+      handler ? std::make_shared<detail::UniqueFunction<void(const ExceptionContext&)>>(
+                    std::move(handler))
               : nullptr;
 }
 
@@ -343,8 +358,8 @@ void LoopCore::default_exception_handler(const ExceptionContext& context) noexce
       text << "\nprotocol: " << static_cast<const void*>(context.protocol);
     }
     if (context.transport != nullptr) {
-      text << "\ntransport: " << static_cast<const void*>(context.transport) << " of file descriptor "
-           << context.transport->fileno();
+      text << "\ntransport: " << static_cast<const void*>(context.transport)
+           << " of file descriptor " << context.transport->fileno();
     }
     log_->write(LogLevel::error, text.str());
   } catch (...) {

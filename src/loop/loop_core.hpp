@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -32,8 +33,8 @@ namespace sluice::loop {
 
 struct ResidentTag;
 
-/// What the loop keeps alive until it ends by itself or the loop is closed: transports, servers, attempts to
-/// connect.
+/// What the loop keeps alive until it ends by itself or the loop is closed: transports, servers,
+/// attempts to connect.
 class Resident : public core::ListHook<ResidentTag> {
  public:
   /// The loop is closing: let go of everything, tell nobody.
@@ -66,11 +67,14 @@ class LoopCore {
   void call_soon_threadsafe(detail::Callback callback);
   void set_exception_handler(detail::UniqueFunction<void(const ExceptionContext&)> handler);
   void call_exception_handler(const ExceptionContext& context) noexcept;
-  [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const noexcept { return scheduler_; }
+  [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const noexcept {
+    return scheduler_;
+  }
   [[nodiscard]] Signals& signals() noexcept { return signals_; }
   /// Throws std::logic_error when closed, or as check_thread().
   void check_usable() const;
-  /// Throws std::logic_error when another thread runs the loop; only in debug mode and debug builds (W-171).
+  /// Throws std::logic_error when another thread runs the loop; only in debug mode and debug builds
+  /// (W-171).
   void check_thread() const;
 
   // For transports.
@@ -83,10 +87,11 @@ class LoopCore {
   /// on_io(events) among the events of the next turn.
   void request_service(Watcher& watcher, const IoEvents& events) noexcept;
   void add_resident(Resident& resident) noexcept { residents_.push_back(resident); }
-  /// Keeps `object` alive until the turn has ended, so that nothing dies under a function on the stack.
+  /// Keeps `object` alive until the turn has ended, so that nothing dies under a function on the
+  /// stack.
   void bury(std::shared_ptr<void> object);
-  /// Runs `callout` into the user's code; what it throws goes to the exception handler, with `message`.
-  /// Returns the exception, or null.
+  /// Runs `callout` into the user's code; what it throws goes to the exception handler, with
+  /// `message`. Returns the exception, or null.
   template <class Callout>
   std::exception_ptr guarded(const char* message, BaseTransport* transport, BaseProtocol* protocol,
                              Callout callout) noexcept {
@@ -154,7 +159,8 @@ class LoopCore {
   std::vector<std::shared_ptr<void>> graveyard_;
   std::unique_ptr<std::byte[]> read_memory_;
 
-  std::thread::id thread_;
+  std::atomic<std::thread::id>
+      thread_{};  // looked at by other threads to find out that they are wrong
   std::uint64_t polls_ = 1;
   core::WriteTiming write_timing_ = core::WriteTiming::at_once;
   State state_ = State::idle;

@@ -17,8 +17,8 @@ int to_milliseconds(std::optional<std::chrono::nanoseconds> timeout) noexcept {
   if (!timeout) {
     return -1;
   }
-  const auto bounded = std::clamp<std::chrono::nanoseconds>(*timeout, std::chrono::nanoseconds::zero(),
-                                                            longest_wait);
+  const auto bounded = std::clamp<std::chrono::nanoseconds>(
+      *timeout, std::chrono::nanoseconds::zero(), longest_wait);
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(bounded).count());
 }
 
@@ -28,7 +28,8 @@ std::uint64_t token(int fd, std::uint32_t generation) noexcept {
 
 IoEvents decode(std::uint32_t events) noexcept {
   return {(events & EPOLLIN) != 0, (events & EPOLLOUT) != 0,
-          (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0, (events & (EPOLLHUP | EPOLLERR)) != 0};
+          (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0,
+          (events & (EPOLLHUP | EPOLLERR)) != 0};
 }
 
 }  // namespace
@@ -74,7 +75,7 @@ std::error_code Reactor::add(int fd, Watcher& watcher) {
   Slot& slot = slot_of(fd);
   core::check(slot.watcher == nullptr, "a descriptor has one watcher");
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
   event.data.u64 = token(fd, ++slot.generation);
   const sys::Status status = sys_->epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, event);
   if (!status.ok()) {
@@ -92,7 +93,8 @@ void Reactor::remove(int fd) noexcept {
   Slot& slot = slots_[static_cast<std::size_t>(fd)];
   slot.watcher = nullptr;
   ++slot.generation;
-  // Not left to close(2): another process may hold the same open file, and it would stay registered.
+  // Not left to close(2): another process may hold the same open file, and it would stay
+  // registered.
   const sys::Status status = sys_->epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, epoll_event{});
   static_cast<void>(sys::judge(sys::Call::epoll_ctl, status.error));
 }
@@ -103,7 +105,8 @@ bool Reactor::watches(int fd) const noexcept {
 }
 
 void Reactor::poll(std::optional<std::chrono::nanoseconds> timeout) {
-  const sys::Result<std::size_t> got = sys_->epoll_wait(epoll_fd_, ready_, to_milliseconds(timeout));
+  const sys::Result<std::size_t> got =
+      sys_->epoll_wait(epoll_fd_, ready_, to_milliseconds(timeout));
   if (!got.ok()) {
     // A signal ends the wait early; the loop computes the rest of it anew.
     static_cast<void>(sys::judge(sys::Call::epoll_wait, got.error));

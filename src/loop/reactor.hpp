@@ -13,9 +13,9 @@
 
 namespace sluice::loop {
 
-/// Readiness of descriptors by epoll: edge-triggered, registered once per descriptor for everything, so that
-/// waiting for room costs no system call. Each registration has a generation; an event of an older one is
-/// never delivered to a successor that got the same number (P-4).
+/// Readiness of descriptors by epoll: edge-triggered, registered once per descriptor for
+/// everything, so that waiting for room costs no system call. Each registration has a generation;
+/// an event of an older one is never delivered to a successor that got the same number (P-4).
 class Reactor {
  public:
   /// Most events taken from the system at once; the rest is reported in the next turn.
@@ -27,14 +27,15 @@ class Reactor {
   Reactor& operator=(const Reactor&) = delete;
   ~Reactor() { close(); }
 
-  /// Reports everything about `fd` to `watcher` from now on, beginning with what is true already. Failure:
-  /// ENOMEM, ENOSPC; EPERM for a file that is always ready.
+  /// Reports everything about `fd` to `watcher` from now on, beginning with what is true already.
+  /// Failure: ENOMEM, ENOSPC; EPERM for a file that is always ready.
   [[nodiscard]] std::error_code add(int fd, Watcher& watcher);
   /// Reports nothing more about `fd`; call it before closing. Does nothing if `fd` was not added.
   void remove(int fd) noexcept;
   [[nodiscard]] bool watches(int fd) const noexcept;
 
-  /// Marks `fd` as the descriptor of a transport, of which it has at most one (W-93), or as free again.
+  /// Marks `fd` as the descriptor of a transport, of which it has at most one (W-93), or as free
+  /// again.
   void claim(int fd);
   void disclaim(int fd) noexcept;
   [[nodiscard]] bool claimed(int fd) const noexcept;
@@ -42,7 +43,8 @@ class Reactor {
   /// Closes the epoll descriptor; every watcher must be out.
   void close() noexcept;
 
-  /// Waits for events, at most until `timeout` has passed (none: for ever), and keeps them for next().
+  /// Waits for events, at most until `timeout` has passed (none: for ever), and keeps them for
+  /// next().
   void poll(std::optional<std::chrono::nanoseconds> timeout);
   /// The next event of the last poll() whose watcher is still registered; none when all are told.
   struct Ready {

@@ -7,7 +7,8 @@
 
 namespace sluice::loop {
 
-Resolver::Resolver(std::shared_ptr<sys::SystemCalls> sys, Post post) : shared_(std::make_shared<Shared>()) {
+Resolver::Resolver(std::shared_ptr<sys::SystemCalls> sys, Post post)
+    : shared_(std::make_shared<Shared>()) {
   shared_->sys = std::move(sys);
   shared_->answer = [this, post = std::move(post)](std::uint64_t id, sys::Resolved resolved) {
     post([this, id, resolved = std::move(resolved)] {

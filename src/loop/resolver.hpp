@@ -16,10 +16,10 @@
 
 namespace sluice::loop {
 
-/// Name resolution off the loop's thread. Threads start when they are needed, at most `max_threads`, and
-/// wait for more work. getaddrinfo(3) cannot be interrupted: a thread that is inside one when the resolver
-/// is destroyed finishes alone and its answer is thrown away. What the answers are for never leaves the
-/// loop's thread.
+/// Name resolution off the loop's thread. Threads start when they are needed, at most
+/// `max_threads`, and wait for more work. getaddrinfo(3) cannot be interrupted: a thread that is
+/// inside one when the resolver is destroyed finishes alone and its answer is thrown away. What the
+/// answers are for never leaves the loop's thread.
 class Resolver {
  public:
   static constexpr std::size_t max_threads = 4;
@@ -39,7 +39,8 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
-  /// Resolves and calls `done` on the loop's thread. Throws std::system_error when no thread can start.
+  /// Resolves and calls `done` on the loop's thread. Throws std::system_error when no thread can
+  /// start.
   void resolve(Query query, Done done);
 
  private:

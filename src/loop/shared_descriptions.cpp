@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "sys/error_table.hpp"
 #include "sys/constants.hpp"
+#include "sys/error_table.hpp"
 
 namespace sluice::loop {
 

@@ -7,9 +7,9 @@
 
 namespace sluice::loop {
 
-/// Makes borrowed open files non-blocking and blocking again. O_NONBLOCK belongs to the open file, which a
-/// shell's terminal shares between stdin, stdout and other programs; so it is set for as long as one of
-/// ours needs it and restored by the last.
+/// Makes borrowed open files non-blocking and blocking again. O_NONBLOCK belongs to the open file,
+/// which a shell's terminal shares between stdin, stdout and other programs; so it is set for as
+/// long as one of ours needs it and restored by the last.
 class SharedDescriptions {
  public:
   explicit SharedDescriptions(sys::SystemCalls& sys) noexcept : sys_(&sys) {}

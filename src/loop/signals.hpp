@@ -11,8 +11,8 @@ namespace sluice::loop {
 
 class LoopCore;
 
-/// Signal handlers that run as ordinary callbacks: the system writes each signal's number into a pipe.
-/// Ours are restored to the default action when the loop closes (W-192).
+/// Signal handlers that run as ordinary callbacks: the system writes each signal's number into a
+/// pipe. Ours are restored to the default action when the loop closes (W-192).
 class Signals final : public Watcher {
  public:
   explicit Signals(LoopCore& loop) noexcept : loop_(&loop) {}

@@ -10,8 +10,8 @@
 
 namespace sluice::sys {
 
-// The constants of system headers that other folders need, under names of ours: only sys/ includes those
-// headers.
+// The constants of system headers that other folders need, under names of ours: only sys/ includes
+// those headers.
 
 inline constexpr int nonblocking_flag = O_NONBLOCK;
 inline constexpr int shut_write = SHUT_WR;

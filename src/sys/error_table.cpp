@@ -17,8 +17,8 @@ struct Row {
 
 using enum Verdict;
 
-// One row for each errno that the manual pages of Debian 12 name for the call, in their order. EWOULDBLOCK
-// is EAGAIN on Linux.
+// One row for each errno that the manual pages of Debian 12 name for the call, in their order.
+// EWOULDBLOCK is EAGAIN on Linux.
 constexpr Row table[] = {
     {Call::read, EAGAIN, would_block},
     // A descriptor that is not open for reading is the user's choice, not ours.
@@ -88,7 +88,8 @@ constexpr Row table[] = {
     {Call::shutdown, ENOTCONN, peer_gone},
     {Call::shutdown, ENOTSOCK, our_bug},
 
-    // accept(2) passes on errors of the network that concern one connection only: take the next one.
+    // accept(2) passes on errors of the network that concern one connection only: take the next
+    // one.
     {Call::accept, EAGAIN, would_block},
     {Call::accept, EBADF, our_bug},
     {Call::accept, ECONNABORTED, retry},
@@ -115,7 +116,8 @@ constexpr Row table[] = {
     {Call::connect, EADDRINUSE, operating_error},
     {Call::connect, EADDRNOTAVAIL, operating_error},
     {Call::connect, EAFNOSUPPORT, operating_error},
-    // A Unix socket whose queue is full: no readiness will be announced, so it is tried again by timer.
+    // A Unix socket whose queue is full: no readiness will be announced, so it is tried again by
+    // timer.
     {Call::connect, EAGAIN, retry},
     {Call::connect, EALREADY, our_bug},
     {Call::connect, EBADF, our_bug},
@@ -260,10 +262,10 @@ constexpr Row table[] = {
 };
 
 constexpr std::string_view names[] = {
-    "read",        "write",       "send",         "recv",      "shutdown",   "accept",
-    "connect",     "socket",      "bind",         "listen",    "close",      "stat",
-    "unlink",      "fcntl",       "getsockopt",   "setsockopt", "getsockname", "getpeername",
-    "epoll_create", "epoll_ctl",  "epoll_wait",   "eventfd",   "pipe",       "sigaction",
+    "read",         "write",     "send",       "recv",       "shutdown",    "accept",
+    "connect",      "socket",    "bind",       "listen",     "close",       "stat",
+    "unlink",       "fcntl",     "getsockopt", "setsockopt", "getsockname", "getpeername",
+    "epoll_create", "epoll_ctl", "epoll_wait", "eventfd",    "pipe",        "sigaction",
 };
 
 }  // namespace

@@ -36,15 +36,16 @@ enum class Call : std::uint8_t {
 
 /// What an errno of a call asks of us.
 enum class Verdict : std::uint8_t {
-  retry,            ///< Call again: a signal came in between, or only this one attempt was unlucky.
-  would_block,      ///< Not now; readiness will be announced.
-  peer_gone,        ///< The other end is gone; the connection is lost, and nobody is to blame.
-  out_of_resources, ///< The process or the machine has none left; later perhaps.
-  our_bug,          ///< We passed nonsense; fails in debug builds.
-  operating_error,  ///< The world is not as wished; told to the user.
+  retry,        ///< Call again: a signal came in between, or only this one attempt was unlucky.
+  would_block,  ///< Not now; readiness will be announced.
+  peer_gone,    ///< The other end is gone; the connection is lost, and nobody is to blame.
+  out_of_resources,  ///< The process or the machine has none left; later perhaps.
+  our_bug,           ///< We passed nonsense; fails in debug builds.
+  operating_error,   ///< The world is not as wished; told to the user.
 };
 
-/// The place of `error` in the one table of all errors. What the table does not list is an operating error.
+/// The place of `error` in the one table of all errors. What the table does not list is an
+/// operating error.
 [[nodiscard]] Verdict classify(Call call, int error) noexcept;
 
 /// The same; ends the process in debug builds if the error is a bug of ours.

@@ -49,8 +49,8 @@ const sockaddr* native(const SocketAddress& address) noexcept {
 }
 
 SocketAddress from(const sockaddr_storage& storage, socklen_t size) noexcept {
-  return SocketAddress::from_native(
-      Bytes(reinterpret_cast<const std::byte*>(&storage), std::min<std::size_t>(size, sizeof storage)));
+  return SocketAddress::from_native(Bytes(reinterpret_cast<const std::byte*>(&storage),
+                                          std::min<std::size_t>(size, sizeof storage)));
 }
 
 class LinuxSystemCalls final : public SystemCalls {
@@ -103,14 +103,17 @@ class LinuxSystemCalls final : public SystemCalls {
     return {{status.st_mode, status.st_dev, status.st_ino}, 0};
   }
 
-  Status unlink(const std::string& path) noexcept override { return status_of(::unlink(path.c_str())); }
+  Status unlink(const std::string& path) noexcept override {
+    return status_of(::unlink(path.c_str()));
+  }
 
   Result<int> socket(int domain, int type) noexcept override {
     return number_of(::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   }
 
   Status connect(int fd, const SocketAddress& address) noexcept override {
-    return status_of(::connect(fd, native(address), static_cast<socklen_t>(address.native().size())));
+    return status_of(
+        ::connect(fd, native(address), static_cast<socklen_t>(address.native().size())));
   }
 
   Status bind(int fd, const SocketAddress& address) noexcept override {
@@ -187,14 +190,21 @@ class LinuxSystemCalls final : public SystemCalls {
 
   Result<std::size_t> epoll_wait(int epoll_fd, std::span<epoll_event> events,
                                  int timeout_ms) noexcept override {
-    return count_of(::epoll_wait(epoll_fd, events.data(), static_cast<int>(events.size()), timeout_ms));
+    return count_of(
+        ::epoll_wait(epoll_fd, events.data(), static_cast<int>(events.size()), timeout_ms));
   }
 
-  Result<int> eventfd() noexcept override { return number_of(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+  Result<int> eventfd() noexcept override {
+    return number_of(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  }
 
-  std::chrono::steady_clock::time_point now() noexcept override { return std::chrono::steady_clock::now(); }
+  std::chrono::steady_clock::time_point now() noexcept override {
+    return std::chrono::steady_clock::now();
+  }
 
-  Status watch_signal(int number, int fd) noexcept override { return SignalRelay::watch(number, fd); }
+  Status watch_signal(int number, int fd) noexcept override {
+    return SignalRelay::watch(number, fd);
+  }
 
   Status unwatch_signal(int number) noexcept override { return SignalRelay::unwatch(number); }
 
@@ -221,16 +231,16 @@ int native_family(AddressFamily family) noexcept {
   }
 }
 
-Resolved LinuxSystemCalls::resolve(const std::string& host, std::uint16_t port, AddressFamily family,
-                                   bool passive) noexcept {
+Resolved LinuxSystemCalls::resolve(const std::string& host, std::uint16_t port,
+                                   AddressFamily family, bool passive) noexcept {
   addrinfo hints{};
   hints.ai_family = native_family(family);
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0);
   addrinfo* found = nullptr;
   Resolved resolved;
-  resolved.error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(),
-                                 &hints, &found);
+  resolved.error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
+                                 std::to_string(port).c_str(), &hints, &found);
   if (resolved.error != 0) {
     resolved.system_error = resolved.error == EAI_SYSTEM ? errno : 0;
     return resolved;

@@ -12,13 +12,14 @@ namespace {
 
 // One more than the descriptor, so that the zero it starts with means none.
 std::array<std::atomic<int>, NSIG> relay_fd_plus_one{};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+static_assert(std::atomic<int>::is_always_lock_free,
+              "a signal handler may only touch lock-free atomics");
 
 extern "C" void sluice_relay_signal(int number) {
   const int saved = errno;
   const int fd = relay_fd_plus_one[static_cast<std::size_t>(number)].load() - 1;
   if (fd >= 0) {
-    // A full pipe has bytes of this kind in it already: the loop will wake anyway.
+    // A full pipe wakes the loop, but this delivery is lost: 65536 others were not looked at yet.
     const auto byte = static_cast<unsigned char>(number);
     [[maybe_unused]] const ssize_t ignored = ::write(fd, &byte, 1);
   }

@@ -4,12 +4,12 @@
 
 namespace sluice::sys {
 
-/// Turns signals into bytes on a descriptor. What a process does on a signal is one setting for the whole
-/// process, so this is the one place of the library with state that is not owned by a loop.
+/// Turns signals into bytes on a descriptor. What a process does on a signal is one setting for the
+/// whole process, so this is the one place of the library with state that is not owned by a loop.
 class SignalRelay {
  public:
-  /// Each delivery of the signal writes its number as one byte to `fd`, which must not block. Interrupted
-  /// calls are restarted (SA_RESTART). Replaces an earlier watch.
+  /// Each delivery of the signal writes its number as one byte to `fd`, which must not block.
+  /// Interrupted calls are restarted (SA_RESTART). Replaces an earlier watch.
   static Status watch(int number, int fd) noexcept;
   /// Restores the default action.
   static Status unwatch(int number) noexcept;

@@ -9,8 +9,8 @@
 
 namespace sluice::sys {
 
-/// Blocks SIGPIPE in this thread for the time of one write(2), and takes back the one that write raised, so
-/// that the process neither dies of it nor loses one that was meant for somebody else.
+/// Blocks SIGPIPE in this thread for the time of one write(2), and takes back the one that write
+/// raised, so that the process neither dies of it nor loses one that was meant for somebody else.
 class SigpipeGuard {
  public:
   SigpipeGuard() noexcept {

@@ -34,7 +34,8 @@ sa_family_t native_family(Bytes bytes) noexcept {
 
 }  // namespace
 
-std::optional<SocketAddress> SocketAddress::from_numeric(std::string_view host, std::uint16_t port) {
+std::optional<SocketAddress> SocketAddress::from_numeric(std::string_view host,
+                                                         std::uint16_t port) {
   const std::string text(host);
   sockaddr_in ipv4{};
   if (::inet_pton(AF_INET, text.c_str(), &ipv4.sin_addr) == 1) {
@@ -45,7 +46,8 @@ std::optional<SocketAddress> SocketAddress::from_numeric(std::string_view host, 
   if (text.find(':') == std::string::npos) {
     return std::nullopt;
   }
-  // Of all that getaddrinfo can do, only the zone of a link-local address is wanted: no lookup happens.
+  // Of all that getaddrinfo can do, only the zone of a link-local address is wanted: no lookup
+  // happens.
   addrinfo hints{};
   hints.ai_family = AF_INET6;
   hints.ai_socktype = SOCK_STREAM;
@@ -66,8 +68,9 @@ SocketAddress SocketAddress::from_unix_path(std::string_view path) {
   }
   const bool abstract = path.front() == '\0';
   if (path.size() > max_unix_path) {
-    throw std::invalid_argument("a Unix socket's path has at most " + std::to_string(max_unix_path) +
-                                " bytes, this one has " + std::to_string(path.size()));
+    throw std::invalid_argument("a Unix socket's path has at most " +
+                                std::to_string(max_unix_path) + " bytes, this one has " +
+                                std::to_string(path.size()));
   }
   sockaddr_un native{};
   native.sun_family = AF_UNIX;

@@ -45,16 +45,17 @@ struct Accepted {
   SocketAddress peer;
 };
 
-/// What getaddrinfo(3) found; `error` is 0, an EAI_ number, or EAI_SYSTEM with errno in `system_error`.
+/// What getaddrinfo(3) found; `error` is 0, an EAI_ number, or EAI_SYSTEM with errno in
+/// `system_error`.
 struct Resolved {
   std::vector<SocketAddress> addresses;
   int error = 0;
   int system_error = 0;
 };
 
-/// The operating system, one thin call per manual page: no call interprets its errno (error_table.hpp
-/// does), none throws, none raises SIGPIPE. The loop is given one by reference; tests give it a scripted
-/// one. All calls but resolve() are made on the loop's thread.
+/// The operating system, one thin call per manual page: no call interprets its errno
+/// (error_table.hpp does), none throws, none raises SIGPIPE. The loop is given one by reference;
+/// tests give it a scripted one. All calls but resolve() are made on the loop's thread.
 class SystemCalls {
  public:
   SystemCalls() = default;
@@ -103,7 +104,8 @@ class SystemCalls {
 
   // Time and signals.
   virtual std::chrono::steady_clock::time_point now() noexcept = 0;
-  /// sigaction(2): from now on, each delivery of the signal writes its number, as one byte, to `fd`.
+  /// sigaction(2): from now on, each delivery of the signal writes its number, as one byte, to
+  /// `fd`.
   virtual Status watch_signal(int number, int fd) noexcept = 0;
   /// Restores the default action.
   virtual Status unwatch_signal(int number) noexcept = 0;

@@ -37,7 +37,8 @@ const char* name_of(sys::FileKind kind) noexcept {
 void require_unused(loop::LoopCore& loop, transports::OwnedFd& fd) {
   if (loop.reactor().claimed(fd.get()) || loop.reactor().watches(fd.get())) {
     const int number = fd.release().release();
-    throw std::logic_error("File descriptor " + std::to_string(number) + " is used by another transport");
+    throw std::logic_error("File descriptor " + std::to_string(number) +
+                           " is used by another transport");
   }
 }
 
@@ -61,14 +62,15 @@ sys::FileKind probe(loop::LoopCore& loop, int fd, const char* refusal) {
   return kind;
 }
 
-Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& fd, const char* refusal) {
+Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& fd,
+                 const char* refusal) {
   require_unused(loop, fd);
   const sys::FileKind file = probe(loop, fd.get(), refusal);
   borrow(loop, fd.get());
   Birth birth{.kind = kind, .borrowed = true};
   birth.hangup_is_loss = file != sys::FileKind::character_device;
-  birth.channel = std::make_unique<transports::PipeChannel>(loop.sys(), fd.get(),
-                                                            file == sys::FileKind::fifo);
+  birth.channel =
+      std::make_unique<transports::PipeChannel>(loop.sys(), fd.get(), file == sys::FileKind::fifo);
   birth.fd = fd.release();
   return birth;
 }
@@ -87,8 +89,8 @@ Birth socket_birth(loop::LoopCore& loop, transports::OwnedFd& fd) {
 }
 
 template <class Kind, class MakeBirth>
-Future<detail::Established<Kind>> adopt(loop::LoopCore& loop, detail::ProtocolFactory factory, Fd fd,
-                                        MakeBirth make_birth) {
+Future<detail::Established<Kind>> adopt(loop::LoopCore& loop, detail::ProtocolFactory factory,
+                                        Fd fd, MakeBirth make_birth) {
   loop.check_usable();
   auto future = transports::make_future<detail::Established<Kind>>(loop);
   transports::OwnedFd owned(loop, fd.release());
@@ -104,13 +106,14 @@ Future<detail::Established<Kind>> adopt(loop::LoopCore& loop, detail::ProtocolFa
 
 }  // namespace
 
-Future<detail::Established<Transport>> EventLoop::adopt_socket(detail::ProtocolFactory factory, Fd socket) {
+Future<detail::Established<Transport>> EventLoop::adopt_socket(detail::ProtocolFactory factory,
+                                                               Fd socket) {
   return adopt<Transport>(*core_, std::move(factory), std::move(socket),
                           [this](transports::OwnedFd& fd) { return socket_birth(*core_, fd); });
 }
 
-Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(detail::ProtocolFactory factory,
-                                                                       Fd pipe) {
+Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(
+    detail::ProtocolFactory factory, Fd pipe) {
   return adopt<WriteTransport>(
       *core_, std::move(factory), std::move(pipe), [this](transports::OwnedFd& fd) {
         return pipe_birth(*core_, TransportKind::write_pipe, fd,
@@ -118,8 +121,8 @@ Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(detail::P
       });
 }
 
-Future<detail::Established<ReadTransport>> EventLoop::open_read_pipe(detail::ProtocolFactory factory,
-                                                                     Fd pipe) {
+Future<detail::Established<ReadTransport>> EventLoop::open_read_pipe(
+    detail::ProtocolFactory factory, Fd pipe) {
   return adopt<ReadTransport>(
       *core_, std::move(factory), std::move(pipe), [this](transports::OwnedFd& fd) {
         return pipe_birth(*core_, TransportKind::read_pipe, fd,

@@ -4,7 +4,8 @@
 
 namespace sluice::transports {
 
-Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin, std::optional<SocketAddress> peer) {
+Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin,
+                   std::optional<SocketAddress> peer) {
   sys::SystemCalls& sys = loop.sys();
   Birth birth{.kind = TransportKind::stream, .peername = std::move(peer)};
   if (const auto name = sys.getsockname(fd.get()); name.ok()) {
@@ -15,7 +16,8 @@ Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin, std::option
       birth.peername = name.value;
     }
   }
-  const AddressFamily family = birth.sockname ? birth.sockname->family() : AddressFamily::unspecified;
+  const AddressFamily family =
+      birth.sockname ? birth.sockname->family() : AddressFamily::unspecified;
   const bool tcp = family == AddressFamily::ipv4 || family == AddressFamily::ipv6;
   if (tcp && origin != SocketOrigin::accepted) {
     static_cast<void>(sys.setsockopt(fd.get(), sys::no_delay.level, sys::no_delay.name, 1));

@@ -48,18 +48,19 @@ enum class SocketOrigin : std::uint8_t {
 [[nodiscard]] Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin,
                                  std::optional<SocketAddress> peer);
 
-/// Makes the transport and completes `future` once it has begun; cancelling the future closes it (W-87).
-/// A protocol that cannot be served reaches the future, and the descriptor is closed.
+/// Makes the transport and completes `future` once it has begun; cancelling the future closes it
+/// (W-87). A protocol that cannot be served reaches the future, and the descriptor is closed.
 template <class Kind>
 void establish(loop::LoopCore& loop, Birth birth, std::shared_ptr<BaseProtocol> protocol,
                const Future<detail::Established<Kind>>& future) {
   try {
     const auto made = std::make_shared<std::weak_ptr<FdTransport>>();
-    const auto transport = FdTransport::create(loop, std::move(birth), protocol, [future, made, protocol] {
-      if (!future.done()) {
-        future.set_result(detail::Established<Kind>{made->lock(), protocol});
-      }
-    });
+    const auto transport =
+        FdTransport::create(loop, std::move(birth), protocol, [future, made, protocol] {
+          if (!future.done()) {
+            future.set_result(detail::Established<Kind>{made->lock(), protocol});
+          }
+        });
     *made = transport;
     future.set_on_cancel([made] {
       if (const auto alive = made->lock()) {

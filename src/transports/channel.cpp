@@ -41,7 +41,8 @@ Count gather(Call call, std::span<const Bytes> pieces, Gathered gathered) noexce
 
 // One attempt to send the pieces: `single` takes one, `gathered` several.
 template <class Single, class Gathered>
-SinkResult offer(Call call, std::span<const Bytes> pieces, Single single, Gathered gathered) noexcept {
+SinkResult offer(Call call, std::span<const Bytes> pieces, Single single,
+                 Gathered gathered) noexcept {
   Count result;
   if (pieces.size() == 1) {
     result = uninterrupted(call, [&] { return single(pieces.front()); });
@@ -62,7 +63,8 @@ template <class Attempt>
 SourceResult take(Call call, Attempt attempt) noexcept {
   const Count result = uninterrupted(call, attempt);
   if (result.ok()) {
-    return {result.value > 0 ? SourceResult::Kind::received : SourceResult::Kind::end, result.value};
+    return {result.value > 0 ? SourceResult::Kind::received : SourceResult::Kind::end,
+            result.value};
   }
   if (sys::classify(call, result.error) == Verdict::would_block) {
     return {SourceResult::Kind::would_block};

@@ -15,9 +15,9 @@ class Channel : public core::Sink, public core::Source {};
 /// A stream socket: send and recv, half-close by shutdown.
 class SocketChannel final : public Channel {
  public:
-  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` says whether reading less than
-  /// was asked for proves the socket empty: true for TCP; a Unix socket may stop early, between the
-  /// messages of different senders.
+  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` says whether reading
+  /// less than was asked for proves the socket empty: true for TCP; a Unix socket may stop early,
+  /// between the messages of different senders.
   SocketChannel(sys::SystemCalls& sys, int fd, bool edge_tells_all) noexcept
       : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
 
@@ -35,8 +35,8 @@ class SocketChannel final : public Channel {
 /// A pipe, FIFO, character device, or a socket used as one: write and read.
 class PipeChannel final : public Channel {
  public:
-  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` as above: true for pipes; a
-  /// tty hands out one line at a time.
+  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` as above: true for
+  /// pipes; a tty hands out one line at a time.
   PipeChannel(sys::SystemCalls& sys, int fd, bool edge_tells_all) noexcept
       : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
 

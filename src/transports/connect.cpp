@@ -16,20 +16,21 @@ Future<detail::Established<Transport>> EventLoop::connect_tcp(detail::ProtocolFa
                                                               ConnectOptions options) {
   core_->check_usable();
   auto result = transports::make_future<detail::Established<Transport>>(*core_);
-  const auto connector =
-      std::make_shared<transports::Connector>(*core_, std::move(factory), std::move(options), result);
+  const auto connector = std::make_shared<transports::Connector>(*core_, std::move(factory),
+                                                                 std::move(options), result);
   connector->connect_to_host(std::move(host), port);
   return result;
 }
 
 Future<detail::Established<Transport>> EventLoop::connect_unix(detail::ProtocolFactory factory,
-                                                               std::string path, ConnectOptions options) {
+                                                               std::string path,
+                                                               ConnectOptions options) {
   core_->check_usable();
   auto result = transports::make_future<detail::Established<Transport>>(*core_);
   try {
     const SocketAddress address = SocketAddress::from_unix_path(path);
-    const auto connector =
-        std::make_shared<transports::Connector>(*core_, std::move(factory), std::move(options), result);
+    const auto connector = std::make_shared<transports::Connector>(*core_, std::move(factory),
+                                                                   std::move(options), result);
     connector->connect_to({address});
   } catch (const std::invalid_argument& error) {
     result.set_exception(std::make_exception_ptr(

@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds full_queue_delay{10};
 
 }  // namespace
 
-std::vector<SocketAddress> interleave(const std::vector<SocketAddress>& addresses, int first_count) {
+std::vector<SocketAddress> interleave(const std::vector<SocketAddress>& addresses,
+                                      int first_count) {
   std::vector<std::vector<SocketAddress>> families;
   for (const SocketAddress& address : addresses) {
     const auto family = std::ranges::find_if(
@@ -35,7 +36,8 @@ std::vector<SocketAddress> interleave(const std::vector<SocketAddress>& addresse
     return ordered;
   }
   auto& first = families.front();
-  const std::size_t head = std::min(first.size(), static_cast<std::size_t>(std::max(first_count - 1, 0)));
+  const std::size_t head =
+      std::min(first.size(), static_cast<std::size_t>(std::max(first_count - 1, 0)));
   ordered.assign(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(head));
   first.erase(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(head));
   for (std::size_t round = 0; ordered.size() < addresses.size(); ++round) {
@@ -69,7 +71,8 @@ class Connector::Attempt final : public loop::Watcher {
   std::error_code connect() {
     loop::LoopCore& loop = *connector_->loop_;
     const sys::Status status = loop.sys().connect(fd_, address_);
-    switch (status.ok() ? sys::Verdict::would_block : sys::judge(sys::Call::connect, status.error)) {
+    switch (status.ok() ? sys::Verdict::would_block
+                        : sys::judge(sys::Call::connect, status.error)) {
       case sys::Verdict::would_block:
         // Connected already, or soon: the first event tells in either case.
         return loop.reactor().add(fd_, *this);
@@ -98,7 +101,10 @@ class Connector::Attempt final : public loop::Watcher {
 
 Connector::Connector(loop::LoopCore& loop, detail::ProtocolFactory factory, ConnectOptions options,
                      Result result)
-    : loop_(&loop), factory_(std::move(factory)), options_(std::move(options)), result_(std::move(result)) {}
+    : loop_(&loop),
+      factory_(std::move(factory)),
+      options_(std::move(options)),
+      result_(std::move(result)) {}
 
 Connector::~Connector() = default;
 
@@ -199,8 +205,9 @@ std::optional<Connector::Failure> Connector::start(const SocketAddress& address)
     const sys::Status bound = loop_->sys().bind(made.value, *options_.local_address);
     if (!bound.ok()) {
       static_cast<void>(sys::judge(sys::Call::bind, bound.error));
-      return failed("error while attempting to bind on address " + options_.local_address->to_string(),
-                    bound.error);
+      return failed(
+          "error while attempting to bind on address " + options_.local_address->to_string(),
+          bound.error);
     }
   }
   if (const std::error_code error = attempt->connect()) {
@@ -211,7 +218,8 @@ std::optional<Connector::Failure> Connector::start(const SocketAddress& address)
 }
 
 void Connector::attempt_ready(Attempt& attempt) {
-  const auto error = loop_->sys().getsockopt(attempt.fd(), sys::pending_error.level, sys::pending_error.name);
+  const auto error =
+      loop_->sys().getsockopt(attempt.fd(), sys::pending_error.level, sys::pending_error.name);
   const int reason = error.ok() ? error.value : error.error;
   if (reason != 0) {
     attempt_failed(attempt, sys::to_error_code(reason));
@@ -241,10 +249,16 @@ void Connector::won(Attempt& attempt) {
   }
   try {
     std::shared_ptr<BaseProtocol> protocol = factory_();
+    // The factory may have cancelled: then nobody will use the connection (W-87).
+    if (result_.done()) {
+      return;
+    }
     establish<Transport>(*loop_, stream_birth(*loop_, owned.release(), SocketOrigin::ours, peer),
                          std::move(protocol), result_);
   } catch (...) {
-    result_.set_exception(std::current_exception());
+    if (!result_.done()) {
+      result_.set_exception(std::current_exception());
+    }
   }
 }
 
@@ -259,7 +273,8 @@ void Connector::fail(std::exception_ptr exception) {
 // One error stands for itself; several that agree keep their code, so that it can be compared.
 std::exception_ptr Connector::combined_failure() const {
   if (failures_.size() == 1) {
-    return std::make_exception_ptr(std::system_error(failures_.front().error, failures_.front().what));
+    return std::make_exception_ptr(
+        std::system_error(failures_.front().error, failures_.front().what));
   }
   const bool same = std::ranges::all_of(
       failures_, [&](const Failure& each) { return each.error == failures_.front().error; });

@@ -14,17 +14,19 @@
 
 namespace sluice::transports {
 
-/// Reorders addresses so that families alternate after the first `first_count` of the first one (RFC 8305).
+/// Reorders addresses so that families alternate after the first `first_count` of the first one
+/// (RFC 8305).
 [[nodiscard]] std::vector<SocketAddress> interleave(const std::vector<SocketAddress>& addresses,
                                                     int first_count);
 
-/// One create_connection: tries addresses in order, several at a time if the options say so, and keeps the
-/// first that connects (W-180, W-181).
+/// One create_connection: tries addresses in order, several at a time if the options say so, and
+/// keeps the first that connects (W-180, W-181).
 class Connector final : public std::enable_shared_from_this<Connector>, private loop::Resident {
  public:
   using Result = Future<detail::Established<Transport>>;
 
-  Connector(loop::LoopCore& loop, detail::ProtocolFactory factory, ConnectOptions options, Result result);
+  Connector(loop::LoopCore& loop, detail::ProtocolFactory factory, ConnectOptions options,
+            Result result);
   ~Connector();
 
   /// Resolves `host` and connects to what it is.

@@ -158,7 +158,8 @@ void FdTransport::writelines(std::span<const Bytes> pieces) {
   write_.writelines(pieces);
 }
 
-void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
+void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high,
+                                          std::optional<std::size_t> low) {
   check_thread();
   write_.set_limits(high, low);
 }
@@ -187,7 +188,8 @@ void FdTransport::write_eof() {
   }
 }
 
-// The only way to connection_lost. What is asked for twice happens once: the lifecycle moves only once.
+// The only way to connection_lost. What is asked for twice happens once: the lifecycle moves only
+// once.
 void FdTransport::lose(std::error_code error, Delivery delivery) {
   if (!life_.move_to(core::LifeState::losing)) {
     return;
@@ -257,7 +259,8 @@ void FdTransport::on_io(loop::IoEvents events) {
     return;
   }
   if (reads() && (events.readable || events.hangup)) {
-    read_.on_ready(events.hangup ? core::ReadSide::Readiness::hangup : core::ReadSide::Readiness::data);
+    read_.on_ready(events.hangup ? core::ReadSide::Readiness::hangup
+                                 : core::ReadSide::Readiness::data);
   }
   if (events.writable || events.broken) {
     write_.flush(core::FlushCause::readiness);
@@ -371,9 +374,10 @@ void FdTransport::deliver_end() {
 void FdTransport::read_failed(std::error_code error) {
   // Of a pipe only the vanished other end of a tty is an everyday event (W-58).
   if (kind_ == TransportKind::read_pipe && error != std::errc::io_error) {
-    loop_->call_exception_handler({"Fatal read error on pipe transport",
-                                   std::make_exception_ptr(std::system_error(error, "read from a pipe")),
-                                   this, protocol_.get().get()});
+    loop_->call_exception_handler(
+        {"Fatal read error on pipe transport",
+         std::make_exception_ptr(std::system_error(error, "read from a pipe")), this,
+         protocol_.get().get()});
   } else {
     note_fatal(kind_ == TransportKind::stream ? "Fatal read error on socket transport"
                                               : "Fatal read error on pipe transport",

@@ -53,8 +53,8 @@ struct Birth {
   std::shared_ptr<TransportGroup> group{};
 };
 
-/// Every transport: a descriptor, a Lifecycle, a ReadSide, a WriteSide and a Channel. Users see it as
-/// Transport, WriteTransport or ReadTransport.
+/// Every transport: a descriptor, a Lifecycle, a ReadSide, a WriteSide and a Channel. Users see it
+/// as Transport, WriteTransport or ReadTransport.
 class FdTransport final : public Transport,
                           public std::enable_shared_from_this<FdTransport>,
                           public core::ListHook<GroupTag>,
@@ -64,8 +64,9 @@ class FdTransport final : public Transport,
                           private core::WriteSideHost,
                           private core::ReadSideHost {
  public:
-  /// Makes the transport and schedules its birth: connection_made, then the start of reading, then `begun`,
-  /// all in one callback (W-81). Throws std::invalid_argument as set_protocol; the descriptor is closed then.
+  /// Makes the transport and schedules its birth: connection_made, then the start of reading, then
+  /// `begun`, all in one callback (W-81). Throws std::invalid_argument as set_protocol; the
+  /// descriptor is closed then.
   static std::shared_ptr<FdTransport> create(loop::LoopCore& loop, Birth birth,
                                              std::shared_ptr<BaseProtocol> protocol,
                                              std::function<void()> begun);
@@ -80,7 +81,9 @@ class FdTransport final : public Transport,
   [[nodiscard]] std::optional<SocketAddress> sockname() const override;
   [[nodiscard]] int fileno() const override { return fd_; }
   void set_protocol(std::shared_ptr<BaseProtocol> protocol) override;
-  [[nodiscard]] std::shared_ptr<BaseProtocol> get_protocol() const override { return protocol_.get(); }
+  [[nodiscard]] std::shared_ptr<BaseProtocol> get_protocol() const override {
+    return protocol_.get();
+  }
 
   // ReadTransport
   [[nodiscard]] bool is_reading() const override { return reads() && read_.is_reading(); }
@@ -96,8 +99,11 @@ class FdTransport final : public Transport,
   [[nodiscard]] bool can_write_eof() const override { return kind_ != TransportKind::read_pipe; }
   void abort() override;
   [[nodiscard]] std::size_t get_write_buffer_size() const override { return write_.size(); }
-  [[nodiscard]] WriteBufferLimits get_write_buffer_limits() const override { return write_.limits(); }
-  void set_write_buffer_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) override;
+  [[nodiscard]] WriteBufferLimits get_write_buffer_limits() const override {
+    return write_.limits();
+  }
+  void set_write_buffer_limits(std::optional<std::size_t> high,
+                               std::optional<std::size_t> low) override;
   [[nodiscard]] WriteStatistics write_statistics() const override { return write_.statistics(); }
 
  private:

@@ -59,7 +59,8 @@ void Binder::set(int fd, sys::SocketOption option, const char* name) {
   }
 }
 
-// With port 0 and several addresses, the port the system chose for the first serves them all if it is free.
+// With port 0 and several addresses, the port the system chose for the first serves them all if it
+// is free.
 sys::Status Binder::bind_like_the_first(int fd, const SocketAddress& address) {
   if (address.port() == 0 && !bound_.empty()) {
     const auto same = SocketAddress::from_numeric(address.host(), bound_.front().address.port());
@@ -81,7 +82,8 @@ void Binder::bind(const SocketAddress& address) {
     throw_error(made.error, "socket for " + address.to_string());
   }
   transports::OwnedFd fd(*loop_, made.value);
-  const bool tcp = address.family() == AddressFamily::ipv4 || address.family() == AddressFamily::ipv6;
+  const bool tcp =
+      address.family() == AddressFamily::ipv4 || address.family() == AddressFamily::ipv6;
   if (tcp && options_->reuse_address) {
     set(fd.get(), sys::reuse_address, "SO_REUSEADDR");
   }
@@ -95,7 +97,8 @@ void Binder::bind(const SocketAddress& address) {
   if (address.family() == AddressFamily::ipv6) {
     set(fd.get(), sys::ipv6_only, "IPV6_V6ONLY");
   }
-  const sys::Status status = tcp ? bind_like_the_first(fd.get(), address) : sys.bind(fd.get(), address);
+  const sys::Status status =
+      tcp ? bind_like_the_first(fd.get(), address) : sys.bind(fd.get(), address);
   if (!status.ok()) {
     if (status.error == EADDRNOTAVAIL) {
       return;
@@ -110,8 +113,12 @@ void Binder::bind(const SocketAddress& address) {
 /// One create_server: collects the addresses of all hosts, then binds.
 class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
  public:
-  ServerSetup(loop::LoopCore& loop, detail::ProtocolFactory factory, ServerOptions options, ServerFuture result)
-      : loop_(&loop), factory_(std::move(factory)), options_(std::move(options)), result_(std::move(result)) {}
+  ServerSetup(loop::LoopCore& loop, detail::ProtocolFactory factory, ServerOptions options,
+              ServerFuture result)
+      : loop_(&loop),
+        factory_(std::move(factory)),
+        options_(std::move(options)),
+        result_(std::move(result)) {}
 
   void resolve(const std::vector<std::string>& hosts, std::uint16_t port) {
     waiting_for_ = hosts.size();
@@ -123,9 +130,8 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
         resolved(i, hosts[i], answer);
       } else {
         loop_->resolver().resolve({hosts[i], port, options_.family, true},
-                                  [self = shared_from_this(), i, host = hosts[i]](const auto& answer) {
-                                    self->resolved(i, host, answer);
-                                  });
+                                  [self = shared_from_this(), i, host = hosts[i]](
+                                      const auto& answer) { self->resolved(i, host, answer); });
       }
     }
   }
@@ -146,7 +152,8 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
     answers_[index] = answer.addresses;
     // Numeric hosts have not been through the resolver.
     if (options_.family != AddressFamily::unspecified) {
-      std::erase_if(answers_[index], [&](const auto& each) { return each.family() != options_.family; });
+      std::erase_if(answers_[index],
+                    [&](const auto& each) { return each.family() != options_.family; });
     }
     if (--waiting_for_ == 0) {
       listen();
@@ -173,7 +180,8 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
             std::make_error_code(std::errc::address_not_available),
             "could not bind on any address out of " + (names.empty() ? "none" : names));
       }
-      auto server = std::make_shared<StreamServer>(*loop_, std::move(factory_), options_, binder.take());
+      auto server =
+          std::make_shared<StreamServer>(*loop_, std::move(factory_), options_, binder.take());
       if (options_.start_serving) {
         server->start_serving();
       }
@@ -191,14 +199,16 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
   std::size_t waiting_for_ = 0;
 };
 
-// A socket file that is in the way is replaced, as asyncio does, even if a server still listens on it (W-191).
+// A socket file that is in the way is replaced, as asyncio does, even if a server still listens on
+// it (W-191).
 void remove_stale_socket(loop::LoopCore& loop, const std::string& path) {
   const sys::Result<sys::FileStatus> status = loop.sys().stat(path);
   if (!status.ok()) {
     return;
   }
   if (sys::file_kind(status.value.mode) != sys::FileKind::socket) {
-    throw_error(EADDRINUSE, "Address '" + path + "' is already in use by a file that is not a socket");
+    throw_error(EADDRINUSE,
+                "Address '" + path + "' is already in use by a file that is not a socket");
   }
   const sys::Status removed = loop.sys().unlink(path);
   if (!removed.ok()) {
@@ -231,8 +241,8 @@ std::shared_ptr<Server> make_unix_server(loop::LoopCore& loop, detail::ProtocolF
 }  // namespace
 
 Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory factory,
-                                                      std::vector<std::string> hosts, std::uint16_t port,
-                                                      ServerOptions options) {
+                                                      std::vector<std::string> hosts,
+                                                      std::uint16_t port, ServerOptions options) {
   core_->check_usable();
   auto result = transports::make_future<std::shared_ptr<Server>>(*core_);
   if (hosts.empty()) {
@@ -249,8 +259,8 @@ Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory fa
   return result;
 }
 
-Future<std::shared_ptr<Server>> EventLoop::listen_unix(detail::ProtocolFactory factory, std::string path,
-                                                       ServerOptions options) {
+Future<std::shared_ptr<Server>> EventLoop::listen_unix(detail::ProtocolFactory factory,
+                                                       std::string path, ServerOptions options) {
   core_->check_usable();
   auto result = transports::make_future<std::shared_ptr<Server>>(*core_);
   try {

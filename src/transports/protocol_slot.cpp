@@ -22,8 +22,10 @@ ProtocolSlot::Kind ProtocolSlot::kind_of(BaseProtocol& protocol, void*& typed) c
       if (is(dynamic_cast<WriteProtocol*>(&protocol))) {
         return Kind::write;
       }
-      // A plain one needs no connection_made; one that wants to read waits for what never comes (W-100).
-      return dynamic_cast<ReadProtocol*>(&protocol) != nullptr || dynamic_cast<Protocol*>(&protocol) != nullptr ||
+      // A plain one needs no connection_made; one that wants to read waits for what never comes
+      // (W-100).
+      return dynamic_cast<ReadProtocol*>(&protocol) != nullptr ||
+                     dynamic_cast<Protocol*>(&protocol) != nullptr ||
                      dynamic_cast<BufferedProtocol*>(&protocol) != nullptr
                  ? Kind::none
                  : Kind::base;
@@ -40,7 +42,8 @@ std::shared_ptr<BaseProtocol> ProtocolSlot::set(std::shared_ptr<BaseProtocol> pr
   void* typed = nullptr;
   const Kind kind = kind_of(*protocol, typed);
   if (kind == Kind::none) {
-    throw std::invalid_argument("a protocol of this kind cannot be served by this kind of transport");
+    throw std::invalid_argument(
+        "a protocol of this kind cannot be served by this kind of transport");
   }
   kind_ = kind;
   typed_ = typed;

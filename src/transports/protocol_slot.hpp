@@ -20,8 +20,8 @@ class ProtocolSlot {
  public:
   explicit ProtocolSlot(ServedProtocols served) noexcept : served_(served) {}
 
-  /// Throws std::invalid_argument, with the old protocol kept, when `protocol` is null or of a kind that is
-  /// not served. Gives back the old protocol, which may be on the stack.
+  /// Throws std::invalid_argument, with the old protocol kept, when `protocol` is null or of a kind
+  /// that is not served. Gives back the old protocol, which may be on the stack.
   std::shared_ptr<BaseProtocol> set(std::shared_ptr<BaseProtocol> protocol);
   /// Empties the slot and gives back what was in it.
   std::shared_ptr<BaseProtocol> take() noexcept;

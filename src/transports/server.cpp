@@ -51,8 +51,8 @@ class StreamServer::Listener final : public loop::Watcher {
   bool pausing_ = false;
 };
 
-StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory, ServerOptions options,
-                           const std::vector<BoundSocket>& sockets)
+StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory,
+                           ServerOptions options, const std::vector<BoundSocket>& sockets)
     : loop_(&loop),
       scheduler_(loop.scheduler()),
       factory_(std::move(factory)),
@@ -88,12 +88,18 @@ void StreamServer::start_serving() {
     const sys::Status listening = loop_->sys().listen(socket.fd, options_.backlog);
     if (!listening.ok()) {
       static_cast<void>(sys::judge(sys::Call::listen, listening.error));
-      throw std::system_error(sys::to_error_code(listening.error), "listen on " + socket.address.to_string());
+      throw std::system_error(sys::to_error_code(listening.error),
+                              "listen on " + socket.address.to_string());
     }
-    if (loop_->reactor().watches(socket.fd)) {
-      continue;  // An earlier attempt to start got this far.
-    }
+  }
+  // Only once all of them listen: a listener that is watched before would use up its events for
+  // nothing.
+  for (const auto& listener : listeners_) {
+    const BoundSocket& socket = listener->socket();
     if (const std::error_code error = loop_->reactor().add(socket.fd, *listener)) {
+      for (const auto& watched : listeners_) {
+        loop_->reactor().remove(watched->socket().fd);
+      }
       throw std::system_error(error, "watch " + socket.address.to_string());
     }
   }
@@ -111,7 +117,7 @@ std::vector<SocketAddress> StreamServer::sockets() const {
 
 // One more than the backlog, as asyncio (W-189); what is left is served in the next turn.
 void StreamServer::accept_from(Listener& listener) {
-  for (int i = 0; i <= options_.backlog; ++i) {
+  for (int i = 0; i <= std::max(options_.backlog, 0); ++i) {
     if (!accept_one(listener)) {
       return;
     }
@@ -156,6 +162,9 @@ void StreamServer::set_up(const sys::Accepted& accepted) {
   OwnedFd fd(*loop_, accepted.fd);
   loop_->guarded("Error on transport creation for incoming connection", nullptr, nullptr, [&] {
     std::shared_ptr<BaseProtocol> protocol = factory_();
+    if (state_ != State::serving) {
+      return;  // The factory has closed the server: what wait_closed() says must stay true.
+    }
     if (options_.keep_alive) {
       static_cast<void>(
           loop_->sys().setsockopt(fd.get(), sys::keep_alive.level, sys::keep_alive.name, 1));

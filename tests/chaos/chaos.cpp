@@ -1,7 +1,7 @@
-// Chaos: rounds of connections of every kind on one loop, over the real kernel with faults that a seed
-// decides. After each round these must hold: every end heard connection_lost once; no byte was wrong, lost
-// or doubled; what was accepted was written or discarded; what nobody broke arrived whole; no descriptor is
-// left open.
+// Chaos: rounds of connections of every kind on one loop, over the real kernel with faults that a
+// seed decides. After each round these must hold: every end heard connection_lost once; no byte was
+// wrong, lost or doubled; what was accepted was written or discarded; what nobody broke arrived
+// whole; no descriptor is left open.
 //
 // usage: chaos --seed N|fresh --rounds N
 
@@ -27,7 +27,9 @@ constexpr std::chrono::seconds round_deadline{30};
 class DuplexWriter final : public Protocol {
  public:
   DuplexWriter(Round& round, Ledger& ledger) : round_(round), writer_(round, ledger) {}
-  void connection_made(std::shared_ptr<Transport> transport) override { writer_.start(std::move(transport)); }
+  void connection_made(std::shared_ptr<Transport> transport) override {
+    writer_.start(std::move(transport));
+  }
   void pause_writing() override { writer_.pause(); }
   void resume_writing() override { writer_.resume(); }
   void connection_lost(std::error_code /*error*/) override {
@@ -98,8 +100,10 @@ void open_pipe(Round& round, Ledger& ledger) {
     std::perror("pipe");
     std::exit(1);
   }
-  round.loop.connect_read_pipe([&] { return std::make_shared<PipeReader>(round, ledger); }, Fd(ends[0]));
-  round.loop.connect_write_pipe([&] { return std::make_shared<PipeWriter>(round, ledger); }, Fd(ends[1]));
+  round.loop.connect_read_pipe([&] { return std::make_shared<PipeReader>(round, ledger); },
+                               Fd(ends[0]));
+  round.loop.connect_write_pipe([&] { return std::make_shared<PipeWriter>(round, ledger); },
+                                Fd(ends[1]));
 }
 
 void open_socketpair(Round& round, Ledger& ledger) {
@@ -108,24 +112,27 @@ void open_socketpair(Round& round, Ledger& ledger) {
     std::perror("socketpair");
     std::exit(1);
   }
-  round.loop.connect_accepted_socket([&] { return std::make_shared<DuplexReader>(round, ledger); }, Fd(ends[0]));
-  round.loop.connect_accepted_socket([&] { return std::make_shared<DuplexWriter>(round, ledger); }, Fd(ends[1]));
+  round.loop.connect_accepted_socket([&] { return std::make_shared<DuplexReader>(round, ledger); },
+                                     Fd(ends[0]));
+  round.loop.connect_accepted_socket([&] { return std::make_shared<DuplexWriter>(round, ledger); },
+                                     Fd(ends[1]));
 }
 
 // The accepting end reads, the connecting end writes; a server for each, so that the ledgers match.
 void open_tcp(Round& round, Ledger& ledger, std::vector<std::shared_ptr<Server>>& servers) {
   servers.push_back(round.loop.run_until_complete(round.loop.create_server(
       [&] { return std::make_shared<DuplexReader>(round, ledger); }, "127.0.0.1", 0)));
-  round.loop.create_connection([&] { return std::make_shared<DuplexWriter>(round, ledger); }, "127.0.0.1",
-                               servers.back()->sockets().front().port());
+  round.loop.create_connection([&] { return std::make_shared<DuplexWriter>(round, ledger); },
+                               "127.0.0.1", servers.back()->sockets().front().port());
 }
 
 void open_unix(Round& round, Ledger& ledger, std::vector<std::shared_ptr<Server>>& servers) {
-  const std::string path = std::string(1, '\0') + "sluice-chaos-" + std::to_string(::getpid()) + "-" +
-                           std::to_string(ledger.id);
+  const std::string path = std::string(1, '\0') + "sluice-chaos-" + std::to_string(::getpid()) +
+                           "-" + std::to_string(ledger.id);
   servers.push_back(round.loop.run_until_complete(round.loop.create_unix_server(
       [&] { return std::make_shared<DuplexReader>(round, ledger); }, path)));
-  round.loop.create_unix_connection([&] { return std::make_shared<DuplexWriter>(round, ledger); }, path);
+  round.loop.create_unix_connection([&] { return std::make_shared<DuplexWriter>(round, ledger); },
+                                    path);
 }
 
 void check(Round& round, const Ledger& ledger, bool faults_struck) {
@@ -154,7 +161,8 @@ std::vector<std::string> run_round(std::uint64_t seed) {
   rates.lost = random() % 2 == 0 ? 400 : 0;
   rates.aborted = random() % 2 == 0 ? 3 : 0;
   rates.few_events = random() % 2 == 0 ? 2 : 0;
-  const auto system = std::make_shared<testing::FaultySystemCalls>(sys::linux_system_calls(), rates, random());
+  const auto system =
+      std::make_shared<testing::FaultySystemCalls>(sys::linux_system_calls(), rates, random());
   LoopOptions options;
   options.system_calls = system;
   options.write_policy = random() % 3 == 0 ? WritePolicy::immediate : WritePolicy::coalesce;
@@ -165,7 +173,8 @@ std::vector<std::string> run_round(std::uint64_t seed) {
   loop.set_exception_handler([&](const ExceptionContext& context) {
     // A read error on a pipe is told to the handler; anything else is nobody's fault but ours.
     if (context.message != "Fatal read error on pipe transport") {
-      round.violations.push_back("the exception handler heard: " + context.message + " " + context.what());
+      round.violations.push_back("the exception handler heard: " + context.message + " " +
+                                 context.what());
     }
   });
   std::vector<std::shared_ptr<Server>> servers;
@@ -188,7 +197,8 @@ std::vector<std::string> run_round(std::uint64_t seed) {
     }
   }
   loop.call_later(round_deadline, [&] {
-    round.violations.push_back("stuck: " + std::to_string(round.ends_alive) + " ends never heard of their loss");
+    round.violations.push_back("stuck: " + std::to_string(round.ends_alive) +
+                               " ends never heard of their loss");
     loop.stop();
   });
   if (round.ends_alive > 0) {
@@ -206,8 +216,8 @@ std::vector<std::string> run_round(std::uint64_t seed) {
 }
 
 int run(std::uint64_t seed, std::size_t rounds) {
-  std::printf("chaos: seed %llu, %zu rounds of %zu connections\n", static_cast<unsigned long long>(seed), rounds,
-              connections_per_round);
+  std::printf("chaos: seed %llu, %zu rounds of %zu connections\n",
+              static_cast<unsigned long long>(seed), rounds, connections_per_round);
   std::fflush(stdout);
   const std::size_t before = open_descriptors();
   for (std::size_t i = 0; i < rounds; ++i) {
@@ -216,7 +226,8 @@ int run(std::uint64_t seed, std::size_t rounds) {
       violations.push_back("descriptors were left open");
     }
     if (!violations.empty()) {
-      std::printf("again with: chaos --seed %llu --rounds 1\n", static_cast<unsigned long long>(seed + i));
+      std::printf("again with: chaos --seed %llu --rounds 1\n",
+                  static_cast<unsigned long long>(seed + i));
       for (const std::string& violation : violations) {
         std::printf("  %s\n", violation.c_str());
       }
@@ -236,7 +247,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--seed") == 0) {
       seed = std::strcmp(argv[i + 1], "fresh") == 0 ? std::random_device()()
-                                                     : std::strtoull(argv[i + 1], nullptr, 10);
+                                                    : std::strtoull(argv[i + 1], nullptr, 10);
     } else if (std::strcmp(argv[i], "--rounds") == 0) {
       rounds = std::strtoul(argv[i + 1], nullptr, 10);
     } else {

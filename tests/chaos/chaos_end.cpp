@@ -21,7 +21,9 @@ void Round::end_gone() {
 }
 
 Writer::Writer(Round& round, Ledger& ledger)
-    : round_(round), ledger_(ledger), total_(round.below(4) == 0 ? round.below(4'000'000) : round.below(200'000)) {}
+    : round_(round),
+      ledger_(ledger),
+      total_(round.below(4) == 0 ? round.below(4'000'000) : round.below(200'000)) {}
 
 void Writer::start(std::shared_ptr<WriteTransport> transport) {
   transport_ = std::move(transport);
@@ -100,7 +102,8 @@ void Writer::schedule() {
   // A resume_writing may come while the timer of an earlier call still waits.
   timer_.cancel();
   if (!finished_ && flow_ == Flow::flowing) {
-    timer_ = round_.loop.call_later(std::chrono::microseconds(round_.below(300)), [this] { write_some(); });
+    timer_ = round_.loop.call_later(std::chrono::microseconds(round_.below(300)),
+                                    [this] { write_some(); });
   }
 }
 

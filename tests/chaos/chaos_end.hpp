@@ -35,8 +35,8 @@ struct Round {
   void end_gone();
 };
 
-/// The writing behaviour: writes its stream in pieces of every size and kind, obeys the pauses more or less,
-/// and ends by close, write_eof or abort.
+/// The writing behaviour: writes its stream in pieces of every size and kind, obeys the pauses more
+/// or less, and ends by close, write_eof or abort.
 class Writer {
  public:
   Writer(Round& round, Ledger& ledger);

@@ -28,6 +28,8 @@ HEADING = re.compile(r"(#{2,3}) (.+)")
 NAMED_IN_TEST = re.compile(r"([WTQP])(\d+)_")
 NAMED_IN_COMMENT = re.compile(r"\b([WTQP])-(\d+)\b")
 COMMENT = re.compile(r"\s*//")
+# No program of ours takes nearly as long.
+MOST_SECONDS = 100
 
 HEAD = """# Conformance
 
@@ -117,11 +119,13 @@ def run(program, sources):
             chosen = full_filter(json.load(file), sources)
         if not chosen:
             return None
-        # The filter may be longer than a command line can be.
+        # The filter may be longer than an argument can be.
         result = os.path.join(folder, "result.json")
         environment = dict(os.environ, GTEST_FILTER=chosen, GTEST_OUTPUT=f"json:{result}",
                            GTEST_BRIEF="1")
-        subprocess.run([program], check=False, env=environment)
+        ended = subprocess.run([program], check=False, env=environment, timeout=MOST_SECONDS)
+        if not os.path.exists(result):
+            raise RuntimeError(f"{program} ended with {ended.returncode} before it could report")
         with open(result, encoding="utf-8") as file:
             return json.load(file)
 
@@ -222,4 +226,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (OSError, RuntimeError, subprocess.SubprocessError, json.JSONDecodeError) as error:
+        sys.exit(f"make_conformance.py: {error}")

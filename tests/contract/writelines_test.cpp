@@ -31,7 +31,7 @@ static_assert(!WritableAsLines<std::string_view>);
 static_assert(!WritableAsLines<Bytes>);
 static_assert(!WritableAsLines<Buffer>);
 
-TEST_P(Contract, W24_ThePausingCheckComesOnceAfterTheLastPiece) {
+TEST_P(AnyCoalesceContract, W24_ThePausingCheckComesOnceAfterTheLastPiece) {
   start();
   block();
   const std::size_t queued = size();
@@ -43,6 +43,20 @@ TEST_P(Contract, W24_ThePausingCheckComesOnceAfterTheLastPiece) {
   EXPECT_EQ(trace(), "CM PW");
   EXPECT_EQ(record().calls().back().size, queued + 15);
   expect_delivered();
+}
+
+// The attempt that immediate makes finds nothing only on a kernel that takes nothing by itself.
+TEST_P(ScriptedContract, W24_ThePausingCheckComesOnceWithBothPolicies) {
+  start();
+  block();
+  const std::size_t queued = size();
+  in_turn([&] {
+    transport().set_write_buffer_limits(queued + 1);
+    const std::array pieces{next(5), next(5), next(5)};
+    transport().writelines(pieces);
+  });
+  EXPECT_EQ(trace(), "CM PW");
+  EXPECT_EQ(record().calls().back().size, queued + 15);
 }
 
 TEST_P(OpenContract, W24_AllPiecesLeaveInOneAttempt) {

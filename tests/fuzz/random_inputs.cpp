@@ -1,5 +1,5 @@
-// Runs a fuzz target on random inputs of a seed: the short form of fuzzing, without the fuzzer's compiler.
-// usage: FUZZ_TARGET SEED COUNT
+// Runs a fuzz target on random inputs of a seed: the short form of fuzzing, without the fuzzer's
+// compiler. usage: FUZZ_TARGET SEED COUNT
 
 #include <cstddef>
 #include <cstdint>

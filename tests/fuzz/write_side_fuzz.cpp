@@ -1,5 +1,5 @@
-// Fuzzes the write side: the input is a program of writes, flushes, sink answers and ends. Whatever it is, no
-// byte is wrong, lost or doubled, pauses and resumes alternate, and the loss comes once.
+// Fuzzes the write side: the input is a program of writes, flushes, sink answers and ends. Whatever
+// it is, no byte is wrong, lost or doubled, pauses and resumes alternate, and the loss comes once.
 
 #include <algorithm>
 #include <cstddef>
@@ -56,7 +56,8 @@ class Program final : core::Sink, core::WriteSideHost {
     return byte;
   }
   std::size_t size() {
-    static constexpr std::size_t sizes[] = {0, 1, 2, 100, 511, 512, 513, 4000, 16351, 16352, 16353, 16384, 40000};
+    static constexpr std::size_t sizes[] = {0,    1,     2,     100,   511,   512,  513,
+                                            4000, 16351, 16352, 16353, 16384, 40000};
     return sizes[next() % std::size(sizes)];
   }
   std::string bytes(std::size_t count) {
@@ -191,7 +192,8 @@ class Program final : core::Sink, core::WriteSideHost {
     paused_ = false;
     react();
   }
-  // What a protocol does from inside a callback; bounded, or the input would decide the depth of the stack.
+  // What a protocol does from inside a callback; bounded, or the input would decide the depth of
+  // the stack.
   void react() {
     if (depth_ < 3) {
       ++depth_;
@@ -212,7 +214,8 @@ class Program final : core::Sink, core::WriteSideHost {
   core::SegmentPool pool_;
   core::Lifecycle life_;
   core::WriteTiming timing_ = core::WriteTiming::at_once;
-  core::WriteSide write_side_{{pool_, *this, *this, life_, timing_, core::DropRule::count_every_loss}};
+  core::WriteSide write_side_{
+      {pool_, *this, *this, life_, timing_, core::DropRule::count_every_loss}};
   std::deque<std::byte> offered_;
   std::uint64_t accepted_ = 0;
   std::uint64_t sent_ = 0;

@@ -64,15 +64,20 @@ void Comparer::amend(std::span<const Scenario> scenarios, std::vector<Comparison
     Comparison& result = results[asked[i]];
     result.amended = std::move(replies[i].trace);
     if (result.amended == result.sluice) {
-      result.verdict = Verdict::deliberate;
       reduce(scenarios[asked[i]], std::move(replies[i].fired), result);
     }
   }
 }
 
-// Leaves out one amendment after the other, as long as the rest explains the trace.
+// The amendments that say they took effect must explain the trace by themselves: an effect that
+// names no clause excuses nothing. Then leaves out one after the other, as long as the rest
+// explains it.
 void Comparer::reduce(const Scenario& scenario, std::vector<std::string> fired,
                       Comparison& result) {
+  if (fired.empty() || cpython_->run({scenario.text(), join(fired)}).trace != result.sluice) {
+    return;
+  }
+  result.verdict = Verdict::deliberate;
   for (std::size_t i = 0; i < fired.size() && fired.size() > 1;) {
     std::vector<std::string> fewer = fired;
     fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));

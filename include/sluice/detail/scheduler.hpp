@@ -7,8 +7,9 @@
 
 namespace sluice::detail {
 
-/// The outermost coroutine of a task, as its loop knows it: a loop that closes destroys those that are not
-/// finished, and with each the chain of coroutines that it awaits. Leaves the list when it is destroyed.
+/// The outermost coroutine of a task, as its loop knows it: a loop that closes destroys those that
+/// are not finished, and with each the chain of coroutines that it awaits. Leaves the list when it
+/// is destroyed.
 struct TaskRoot {
   TaskRoot() noexcept = default;
   TaskRoot(const TaskRoot&) = delete;
@@ -32,8 +33,8 @@ struct TaskRoot {
   TaskRoot* previous = this;
 };
 
-/// What a Future needs of its loop. Outlives the loop: once the loop is closed, schedule() destroys the
-/// callback unrun.
+/// What a Future needs of its loop. Outlives the loop: once the loop is closed, schedule() destroys
+/// the callback unrun.
 class Scheduler {
  public:
   Scheduler() = default;
@@ -43,8 +44,8 @@ class Scheduler {
 
   /// As call_soon; loop thread only.
   virtual void schedule(Callback callback) = 0;
-  /// Starts the coroutine in the next turn and destroys it if the loop closes before it ends. A closed loop
-  /// destroys it at once.
+  /// Starts the coroutine in the next turn and destroys it if the loop closes before it ends. A
+  /// closed loop destroys it at once.
   virtual void start(TaskRoot& root) = 0;
   /// An exception was stored in a Future, and nobody ever looked.
   virtual void report_never_retrieved(std::exception_ptr exception) noexcept = 0;

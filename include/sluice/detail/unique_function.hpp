@@ -21,9 +21,10 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction() noexcept = default;
 
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
-             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
-  UniqueFunction(F&& function) {  // NOLINT(google-explicit-constructor): callables convert, as in std
+  requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+           std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+      UniqueFunction(
+          F&& function) {  // NOLINT(google-explicit-constructor): callables convert, as in std
     using Stored = std::decay_t<F>;
     if constexpr (fits_inline<Stored>) {
       ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(function));
@@ -48,9 +49,7 @@ class UniqueFunction<R(Args...)> {
 
   explicit operator bool() const noexcept { return operations_ != nullptr; }
 
-  R operator()(Args... args) {
-    return operations_->invoke(storage_, std::forward<Args>(args)...);
-  }
+  R operator()(Args... args) { return operations_->invoke(storage_, std::forward<Args>(args)...); }
 
   /// Destroys the callable; the function is empty before its destructor runs.
   void reset() noexcept {
@@ -68,9 +67,10 @@ class UniqueFunction<R(Args...)> {
 
   template <class Stored>
   static constexpr bool fits_inline =
-      // NOLINTNEXTLINE(misc-redundant-expression): clang-tidy 14 takes sizeof and alignof for the same
-      sizeof(Stored) <= inline_size && alignof(Stored) <= alignof(std::max_align_t) &&
-      std::is_nothrow_move_constructible_v<Stored>;
+      // NOLINTNEXTLINE(misc-redundant-expression): clang-tidy 14 takes sizeof and alignof for the
+      // same
+      sizeof(Stored) <= inline_size &&
+      alignof(Stored) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Stored>;
 
   template <class T>
   static T& at(std::byte* storage) noexcept {
