@@ -10,8 +10,9 @@ namespace sluice::loop {
 struct IoEvents {
   bool readable = false;  ///< Data, a connection, or an end of file is there.
   bool writable = false;  ///< There is room again.
-  bool hangup = false;    ///< No further edge will tell of what is there: the other end sends no
-                        ///< more, is gone, or has sent urgent data, at which a read stops early.
+  /// No further edge will tell of what is there: the other end sends no more, is gone, or has sent
+  /// urgent data, at which a read stops early.
+  bool hangup = false;
   bool broken =
       false;  ///< The other end receives no more, or there is an error (EPOLLHUP, EPOLLERR).
 
