@@ -131,6 +131,9 @@ void WriteSide::send_with(Bytes borrowed) {
     return;
   }
   flow_ = queue_.empty() ? FlowState::idle : FlowState::blocked;
+  if (result.count > 0) {
+    request_resume_if_low();
+  }
   note_growth();
 }
 
@@ -140,24 +143,29 @@ void WriteSide::after_append() {
   if (flow_ == FlowState::idle) {
     flow_ = FlowState::dirty;
     if (at_once) {
-      static_cast<void>(push_out());
+      if (push_out()) {
+        request_resume_if_low();
+      }
     } else {
       host_->request_flush();
     }
   }
-  if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high) {
-    static_cast<void>(push_out());
+  if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high && push_out()) {
+    request_resume_if_low();
   }
   note_growth();
 }
 
-void WriteSide::note_growth() {
-  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
-  // Sending from inside write() may have reached the low mark; the protocol is told at the end of
-  // the turn.
+// Sending from inside write() may have reached the low mark; the protocol is told at the end of the
+// turn.
+void WriteSide::request_resume_if_low() {
   if (life_->alive() && paused() && size() <= marks_.limits().low) {
     host_->request_flush();
   }
+}
+
+void WriteSide::note_growth() {
+  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
   check_pause();
   if constexpr (debug_checks) {
     // Walking a deep queue for each write would make it quadratic.

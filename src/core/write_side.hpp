@@ -154,6 +154,7 @@ class WriteSide {
   [[nodiscard]] bool append_or_fail(std::size_t bytes, Append append);
   void send_with(Bytes borrowed);
   void after_append();
+  void request_resume_if_low();
   void note_growth();
   bool push_out();
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
