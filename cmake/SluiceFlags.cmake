@@ -21,13 +21,13 @@ target_compile_options(
     -Wextra-semi
     -Wimplicit-fallthrough
     -Wdouble-promotion
+    # It also names the members that are left to their default on purpose.
+    -Wno-missing-field-initializers
     $<$<BOOL:${SLUICE_WERROR}>:-Werror>)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(
     sluice_flags INTERFACE -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override)
-  # GCC also names the members that a designated initialiser leaves to their default on purpose.
-  target_compile_options(sluice_flags INTERFACE -Wno-missing-field-initializers)
   # GCC 12 warns of std::string's own operator+ when it inlines it (its bug 105651).
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(sluice_flags INTERFACE -Wno-restrict)

@@ -16,7 +16,7 @@ endfunction()
 # sluice_test_speed(<target>)
 #
 # Makes a program of tests quick to compile: what every test includes is compiled once, and the tests
-# themselves are not optimised under the sanitizers, where they wait for the library and the kernel.
+# themselves are not optimised, for they wait for the library and the kernel.
 function(sluice_test_speed target)
   if(SLUICE_PRECOMPILE)
     target_precompile_headers(
@@ -24,7 +24,7 @@ function(sluice_test_speed target)
       <sluice/sluice.hpp>)
   endif()
   # The core's tests compute: they walk millions of sequences.
-  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND NOT target STREQUAL "core_tests")
+  if(NOT target STREQUAL "core_tests")
     target_compile_options(${target} PRIVATE -O0)
   endif()
 endfunction()

@@ -88,6 +88,7 @@ struct Variant {
   WritePolicy policy;
   [[nodiscard]] std::string name() const;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name.
 inline void PrintTo(const Variant& variant, std::ostream* out) {
   *out << variant.name();
 }

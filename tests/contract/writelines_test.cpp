@@ -1,7 +1,6 @@
 // Section 2.2 of docs/contract.md: writelines.
 #include <array>
 #include <list>
-#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -114,8 +113,7 @@ TEST_P(Contract, W27_AnEmptyListDoesNothing) {
   start();
   in_turn([&] {
     transport().writelines(std::vector<Buffer>{});
-    const std::vector<std::string> pieces{"never"};
-    transport().writelines(pieces | std::views::filter([](const std::string&) { return false; }));
+    transport().writelines(std::list<std::string>{});
     EXPECT_EQ(size(), 0U);
   });
   EXPECT_EQ(statistics().send_calls, 0U);

@@ -90,10 +90,10 @@ TEST_F(Closing, WhatIsHarmlessStaysSoAfterIt) {
 }
 
 TEST_F(Closing, ADestructorThatAsksTheLoopIsHarmless) {
-  loop_->call_soon([this, end = AtEnd([this] {
-                            EXPECT_TRUE(loop_->is_closed());
-                            trace_.push_back(thrown_by([this] { loop_->call_soon([] {}); }));
-                          })] {});
+  loop_->call_soon([end = AtEnd([this] {
+                      EXPECT_TRUE(loop_->is_closed());
+                      trace_.push_back(thrown_by([this] { loop_->call_soon([] {}); }));
+                    })] {});
   loop_->close();
   EXPECT_EQ(Texts{"logic_error: Event loop is closed"}, trace_);
 }

@@ -67,8 +67,8 @@ class UniqueFunction<R(Args...)> {
 
   template <class Stored>
   static constexpr bool fits_inline =
-      // NOLINTNEXTLINE(misc-redundant-expression): clang-tidy 14 takes sizeof and alignof for the
-      // same
+      // clang-tidy 14 takes sizeof and alignof for the same.
+      // NOLINTNEXTLINE(misc-redundant-expression)
       sizeof(Stored) <= inline_size &&
       alignof(Stored) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Stored>;
 
