@@ -83,7 +83,12 @@ class FaultySystemCalls final : public sys::SystemCalls {
   sys::Status watch_signal(int number, int fd) noexcept override {
     return real_->watch_signal(number, fd);
   }
-  sys::Status unwatch_signal(int number) noexcept override { return real_->unwatch_signal(number); }
+  sys::Status unwatch_signal(int number, int fd) noexcept override {
+    return real_->unwatch_signal(number, fd);
+  }
+  std::uint64_t take_missed_signals(int fd) noexcept override {
+    return real_->take_missed_signals(fd);
+  }
   sys::Result<std::pair<int, int>> pipe() noexcept override { return real_->pipe(); }
   sys::Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                         bool passive) noexcept override {

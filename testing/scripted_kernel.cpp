@@ -483,16 +483,22 @@ sys::Status ScriptedKernel::watch_signal(int number, int fd) noexcept {
   return record_status("watch_signal", fd, number, error);
 }
 
-sys::Status ScriptedKernel::unwatch_signal(int number) noexcept {
+sys::Status ScriptedKernel::unwatch_signal(int number, int fd) noexcept {
   const Lock lock(mutex_);
   int error = planned_failure("unwatch_signal");
   if (error == 0 && (number <= 0 || number >= NSIG)) {
     error = EINVAL;
   }
-  if (error == 0) {
-    signals_.erase(number);
+  const auto watched = signals_.find(number);
+  if (error == 0 && watched != signals_.end() && watched->second == fd) {
+    signals_.erase(watched);
   }
-  return record_status("unwatch_signal", -1, number, error);
+  return record_status("unwatch_signal", fd, number, error);
+}
+
+std::uint64_t ScriptedKernel::take_missed_signals(int fd) noexcept {
+  const Lock lock(mutex_);
+  return std::exchange(missed_signals_[fd], 0);
 }
 
 }  // namespace sluice::testing

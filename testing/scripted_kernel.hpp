@@ -148,7 +148,7 @@ class ScriptedKernel : public sys::SystemCalls {
 
   /// The next `times` calls of this name fail.
   void fail_next(std::string_view call, int error, int times = 1);
-  /// The signal arrives.
+  /// The signal arrives; its number goes into the pipe, or, if that is full, among the missed ones.
   void raise_signal(int number);
   /// Moves the clock; what is scheduled until then happens.
   void advance(Duration by);
@@ -201,7 +201,8 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Result<int> eventfd() noexcept override;
   Clock::time_point now() noexcept override;
   sys::Status watch_signal(int number, int fd) noexcept override;
-  sys::Status unwatch_signal(int number) noexcept override;
+  sys::Status unwatch_signal(int number, int fd) noexcept override;
+  std::uint64_t take_missed_signals(int fd) noexcept override;
   sys::Result<std::pair<int, int>> pipe() noexcept override;
   sys::Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                         bool passive) noexcept override;
@@ -271,6 +272,7 @@ class ScriptedKernel : public sys::SystemCalls {
   std::map<std::string, std::deque<int>, std::less<>> failures_;
   std::map<std::string, sys::FileStatus> paths_;
   std::map<int, int> signals_;
+  std::map<int, std::uint64_t> missed_signals_;  // by descriptor
   std::deque<ConnectAnswer> connects_;
   std::map<std::string, ConnectAnswer> connects_to_;
   std::map<std::string, Name> names_;

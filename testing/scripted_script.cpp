@@ -289,11 +289,16 @@ void ScriptedKernel::raise_signal(int number) {
   }
   Object* writing = use("raise_signal", watched->second);
   const auto reading = writing == nullptr ? nullptr : writing->other_end.lock();
-  if (reading != nullptr && reading->in.size() < pipe_capacity) {
-    const char byte = static_cast<char>(number);
-    reading->in.append({&byte, 1});
-    wake(*reading, EPOLLIN);
+  if (reading == nullptr) {
+    return;
   }
+  if (reading->in.size() >= pipe_capacity) {
+    missed_signals_[watched->second] |= std::uint64_t{1} << (number - 1);
+    return;
+  }
+  const char byte = static_cast<char>(number);
+  reading->in.append({&byte, 1});
+  wake(*reading, EPOLLIN);
 }
 
 void ScriptedKernel::advance(Duration by) {

@@ -1,6 +1,8 @@
 #include "loop/signals.hpp"
 
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -36,7 +38,7 @@ bool Signals::remove(int number) {
   if (!removed) {
     return false;
   }
-  static_cast<void>(loop_->sys().unwatch_signal(number));
+  static_cast<void>(loop_->sys().unwatch_signal(number, write_end_));
   return true;
 }
 
@@ -44,7 +46,7 @@ void Signals::close() noexcept {
   // The destructor of what a handler captured may come back to remove().
   const auto removed = std::exchange(handlers_, {});
   for (const auto& [number, callback] : removed) {
-    static_cast<void>(loop_->sys().unwatch_signal(number));
+    static_cast<void>(loop_->sys().unwatch_signal(number, write_end_));
   }
   if (read_end_ >= 0) {
     loop_->reactor().remove(read_end_);
@@ -80,6 +82,11 @@ void Signals::on_io(IoEvents /*events*/) {
   }
   for (const std::byte number : std::span(numbers).first(got.value)) {
     deliver(std::to_integer<int>(number));
+  }
+  // Those that did not fit are not kept waiting for the bytes before them.
+  std::uint64_t missed = loop_->sys().take_missed_signals(write_end_);
+  for (; missed != 0; missed &= missed - 1) {
+    deliver(std::countr_zero(missed) + 1);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <new>
 
 #include "sys/signal_relay.hpp"
 #include "sys/sigpipe_guard.hpp"
@@ -206,7 +207,13 @@ class LinuxSystemCalls final : public SystemCalls {
     return SignalRelay::watch(number, fd);
   }
 
-  Status unwatch_signal(int number) noexcept override { return SignalRelay::unwatch(number); }
+  Status unwatch_signal(int number, int fd) noexcept override {
+    return SignalRelay::unwatch(number, fd);
+  }
+
+  std::uint64_t take_missed_signals(int fd) noexcept override {
+    return SignalRelay::take_missed(fd);
+  }
 
   Result<std::pair<int, int>> pipe() noexcept override {
     int ends[2] = {-1, -1};
@@ -245,9 +252,13 @@ Resolved LinuxSystemCalls::resolve(const std::string& host, std::uint16_t port,
     resolved.system_error = resolved.error == EAI_SYSTEM ? errno : 0;
     return resolved;
   }
-  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-    resolved.addresses.push_back(SocketAddress::from_native(
-        Bytes(reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen)));
+  try {
+    for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+      resolved.addresses.push_back(SocketAddress::from_native(
+          Bytes(reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen)));
+    }
+  } catch (const std::bad_alloc&) {
+    resolved = {.addresses = {}, .error = EAI_MEMORY};
   }
   ::freeaddrinfo(found);
   return resolved;

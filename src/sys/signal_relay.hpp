@@ -9,10 +9,14 @@ namespace sluice::sys {
 class SignalRelay {
  public:
   /// Each delivery of the signal writes its number as one byte to `fd`, which must not block.
-  /// Interrupted calls are restarted (SA_RESTART). Replaces an earlier watch.
+  /// Interrupted calls are restarted (SA_RESTART). Replaces an earlier watch. Any thread.
   static Status watch(int number, int fd) noexcept;
-  /// Restores the default action.
-  static Status unwatch(int number) noexcept;
+  /// Restores the default action if the signal is still watched for `fd`; does nothing if somebody
+  /// else has taken it over. Any thread.
+  static Status unwatch(int number, int fd) noexcept;
+  /// The signals that found `fd` full since the last call, as bits: number 1 is the lowest. After
+  /// one of them `fd` becomes readable, if it was not.
+  static std::uint64_t take_missed(int fd) noexcept;
   /// For threads of ours: the program's signals are for the program's threads.
   static void block_in_this_thread() noexcept;
 };

@@ -107,8 +107,11 @@ class SystemCalls {
   /// sigaction(2): from now on, each delivery of the signal writes its number, as one byte, to
   /// `fd`.
   virtual Status watch_signal(int number, int fd) noexcept = 0;
-  /// Restores the default action.
-  virtual Status unwatch_signal(int number) noexcept = 0;
+  /// Restores the default action, unless the signal is watched for another descriptor by now.
+  virtual Status unwatch_signal(int number, int fd) noexcept = 0;
+  /// The signals whose number did not fit into `fd` since the last call, each once however often it
+  /// was delivered: bit `number - 1`.
+  virtual std::uint64_t take_missed_signals(int fd) noexcept = 0;
   /// pipe2(2): {reading, writing} end, non-blocking, close-on-exec.
   virtual Result<std::pair<int, int>> pipe() noexcept = 0;
 

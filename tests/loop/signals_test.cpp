@@ -140,6 +140,34 @@ TEST_F(ScriptedSignals, MoreThanOneReadTakesAreAllHandled) {
   EXPECT_EQ(1000, count);
 }
 
+// W-192
+TEST_F(ScriptedSignals, ASignalThatFindsThePipeFullOfOthersIsHandled) {
+  int others = 0;
+  loop_->add_signal_handler(SIGUSR1, [&] { ++others; });
+  loop_->add_signal_handler(SIGTERM, note("handled"));
+  for (std::size_t i = 0; i < testing::ScriptedKernel::pipe_capacity; ++i) {
+    raise(SIGUSR1);
+  }
+  raise(SIGTERM);
+  raise(SIGTERM);
+  turn();
+  turn();
+  EXPECT_EQ(Texts{"handled"}, trace_) << "once, and before all the others";
+  run_for(milliseconds(1));
+  EXPECT_EQ(testing::ScriptedKernel::pipe_capacity, static_cast<std::size_t>(others));
+  EXPECT_EQ(Texts{"handled"}, trace_);
+}
+
+// W-192
+TEST_F(ScriptedSignals, WhatALoopWatchesNoMoreIsUnwatchedForItsOwnPipe) {
+  loop_->add_signal_handler(SIGUSR1, [] {});
+  EventLoop other(options());
+  other.add_signal_handler(SIGUSR1, note("of the other loop"));
+  EXPECT_TRUE(loop_->remove_signal_handler(SIGUSR1));
+  raise(SIGUSR1);
+  EXPECT_EQ(Texts{}, kernel_->violations());
+}
+
 TEST_F(ScriptedSignals, WithoutAPipeTheHandlerIsNotSet) {
   kernel_->fail_next("pipe", EMFILE);
   EXPECT_EQ("system_error: pipe2 for signal handlers: Too many open files",
@@ -198,6 +226,54 @@ TEST(Signals, ClosingTheLoopRestoresTheDefaultAction) {
   loop.close();
   EXPECT_TRUE(has_default_action(SIGUSR1));
   EXPECT_TRUE(has_default_action(SIGTERM));
+}
+
+// W-192
+TEST(Signals, OfTwoLoopsTheLastToAddAHandlerHasTheSignalWhateverTheOtherDoes) {
+  EventLoop loop;
+  int count = 0;
+  const auto expect_handled = [&] {
+    const int before = count;
+    ASSERT_FALSE(has_default_action(SIGUSR1));
+    loop.call_soon([] { EXPECT_EQ(0, ::raise(SIGUSR1)); });
+    loop.run_forever();
+    EXPECT_EQ(before + 1, count);
+  };
+  EventLoop removes;
+  EventLoop closes;
+  removes.add_signal_handler(SIGUSR1, [] { ADD_FAILURE() << "another loop has taken over"; });
+  closes.add_signal_handler(SIGUSR1, [] { ADD_FAILURE() << "another loop has taken over"; });
+  loop.add_signal_handler(SIGUSR1, [&] {
+    ++count;
+    loop.stop();
+  });
+  EXPECT_TRUE(removes.remove_signal_handler(SIGUSR1));
+  expect_handled();
+  closes.close();
+  expect_handled();
+  EXPECT_TRUE(loop.remove_signal_handler(SIGUSR1));
+  EXPECT_TRUE(has_default_action(SIGUSR1));
+}
+
+// W-192
+TEST(Signals, ASignalThatFindsThePipeFullIsHandled) {
+  EventLoop loop;
+  int others = 0;
+  bool handled = false;
+  loop.add_signal_handler(SIGUSR1, [&] { ++others; });
+  loop.add_signal_handler(SIGUSR2, [&] {
+    handled = true;
+    loop.stop();
+  });
+  loop.call_soon([&] {
+    for (int i = 0; i < 100'000; ++i) {
+      ::raise(SIGUSR1);
+    }
+    ::raise(SIGUSR2);
+  });
+  loop.call_later(seconds(10), [&] { loop.stop(); });
+  loop.run_forever();
+  EXPECT_TRUE(handled);
 }
 
 // W-192

@@ -279,9 +279,24 @@ TEST_F(Scripted, SignalsArriveInTheirPipe) {
   std::array<std::byte, 4> memory{};
   EXPECT_EQ(1U, kernel_.read(reading, memory).value);
   EXPECT_EQ(std::byte{SIGINT}, memory[0]);
-  EXPECT_TRUE(kernel_.unwatch_signal(SIGINT).ok());
+  EXPECT_TRUE(kernel_.unwatch_signal(SIGINT, reading).ok());
+  kernel_.raise_signal(SIGINT);
+  EXPECT_EQ(0U, kernel_.violations().size()) << "only who watches it can end that";
+  EXPECT_TRUE(kernel_.unwatch_signal(SIGINT, writing).ok());
   kernel_.raise_signal(SIGINT);
   EXPECT_EQ(1U, kernel_.violations().size());
+}
+
+TEST_F(Scripted, SignalsThatDoNotFitIntoTheirPipeAreToldOnce) {
+  const auto [reading, writing] = kernel_.pipe().value;
+  EXPECT_TRUE(kernel_.watch_signal(SIGINT, writing).ok());
+  for (std::size_t i = 0; i < ScriptedKernel::pipe_capacity; ++i) {
+    kernel_.raise_signal(SIGINT);
+  }
+  EXPECT_EQ(0U, kernel_.take_missed_signals(writing));
+  kernel_.raise_signal(SIGINT);
+  EXPECT_EQ(std::uint64_t{1} << (SIGINT - 1), kernel_.take_missed_signals(writing));
+  EXPECT_EQ(0U, kernel_.take_missed_signals(writing));
 }
 
 // ---- Time ----

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
@@ -24,14 +25,20 @@ class Relay : public ::testing::Test {
     writing_.reset(ends[1]);
   }
   ~Relay() override {
-    static_cast<void>(SignalRelay::unwatch(SIGUSR1));
-    static_cast<void>(SignalRelay::unwatch(SIGUSR2));
+    static_cast<void>(SignalRelay::unwatch(SIGUSR1, writing_.get()));
+    static_cast<void>(SignalRelay::unwatch(SIGUSR2, writing_.get()));
   }
   std::vector<int> received() {
     std::array<unsigned char, 64> bytes{};
     const ssize_t count = ::read(reading_.get(), bytes.data(), bytes.size());
     return {bytes.begin(), bytes.begin() + (count > 0 ? count : 0)};
   }
+  void fill() {
+    std::array<char, 4096> filling{};
+    while (::write(writing_.get(), filling.data(), filling.size()) > 0) {
+    }
+  }
+  static std::uint64_t bit_of(int number) { return std::uint64_t{1} << (number - 1); }
   Fd reading_;
   Fd writing_;
 };
@@ -58,7 +65,7 @@ TEST_F(Relay, ALaterWatchReplacesTheEarlier) {
 
 TEST_F(Relay, UnwatchRestoresTheDefaultAction) {
   ASSERT_TRUE(SignalRelay::watch(SIGUSR1, writing_.get()).ok());
-  ASSERT_TRUE(SignalRelay::unwatch(SIGUSR1).ok());
+  ASSERT_TRUE(SignalRelay::unwatch(SIGUSR1, writing_.get()).ok());
   struct sigaction now {};
   ASSERT_EQ(0, ::sigaction(SIGUSR1, nullptr, &now));
   EXPECT_EQ(SIG_DFL, now.sa_handler);
@@ -72,14 +79,34 @@ TEST_F(Relay, InterruptedCallsAreRestarted) {
   EXPECT_NE(0, now.sa_flags & SA_RESTART);
 }
 
-TEST_F(Relay, AFullPipeLosesNothingThatMattersAndErrnoIsKept) {
-  std::array<char, 4096> filling{};
-  while (::write(writing_.get(), filling.data(), filling.size()) > 0) {
-  }
+TEST_F(Relay, UnwatchLeavesASignalAloneThatSomebodyElseWatchesByNow) {
   ASSERT_TRUE(SignalRelay::watch(SIGUSR1, writing_.get()).ok());
+  EXPECT_TRUE(SignalRelay::unwatch(SIGUSR1, reading_.get()).ok());
+  ::raise(SIGUSR1);
+  EXPECT_EQ(std::vector{SIGUSR1}, received());
+}
+
+TEST_F(Relay, ASignalThatFindsThePipeFullIsKeptOnceAndErrnoIsNotTouched) {
+  fill();
+  ASSERT_TRUE(SignalRelay::watch(SIGUSR1, writing_.get()).ok());
+  ASSERT_TRUE(SignalRelay::watch(SIGUSR2, writing_.get()).ok());
   errno = 42;
   ::raise(SIGUSR1);
   EXPECT_EQ(42, errno);
+  ::raise(SIGUSR1);
+  ::raise(SIGUSR2);
+  EXPECT_EQ(0U, SignalRelay::take_missed(reading_.get())) << "that is somebody else";
+  EXPECT_EQ(bit_of(SIGUSR1) | bit_of(SIGUSR2), SignalRelay::take_missed(writing_.get()));
+  EXPECT_EQ(0U, SignalRelay::take_missed(writing_.get()));
+}
+
+TEST_F(Relay, WhatWasMissedIsForgottenWhenNobodyWatchesAnyMore) {
+  fill();
+  ASSERT_TRUE(SignalRelay::watch(SIGUSR1, writing_.get()).ok());
+  ::raise(SIGUSR1);
+  ASSERT_TRUE(SignalRelay::unwatch(SIGUSR1, writing_.get()).ok());
+  ASSERT_TRUE(SignalRelay::watch(SIGUSR1, writing_.get()).ok());
+  EXPECT_EQ(0U, SignalRelay::take_missed(writing_.get()));
 }
 
 TEST_F(Relay, AThreadOfOursCanLeaveSignalsToTheProgramsThreads) {
@@ -99,8 +126,7 @@ TEST_F(Relay, WhatCannotBeWatchedIsRefused) {
   EXPECT_EQ(EINVAL, SignalRelay::watch(0, writing_.get()).error);
   EXPECT_EQ(EINVAL, SignalRelay::watch(-1, writing_.get()).error);
   EXPECT_EQ(EINVAL, SignalRelay::watch(NSIG, writing_.get()).error);
-  EXPECT_EQ(EINVAL, SignalRelay::unwatch(SIGKILL).error);
-  EXPECT_EQ(EINVAL, SignalRelay::unwatch(NSIG).error);
+  EXPECT_EQ(EINVAL, SignalRelay::unwatch(NSIG, writing_.get()).error);
 }
 
 }  // namespace
