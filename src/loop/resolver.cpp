@@ -1,11 +1,19 @@
 #include "loop/resolver.hpp"
 
+#include <chrono>
+#include <new>
 #include <system_error>
 #include <utility>
 
+#include "sys/constants.hpp"
 #include "sys/signal_relay.hpp"
 
 namespace sluice::loop {
+namespace {
+
+constexpr std::chrono::milliseconds retry_delay{10};
+
+}  // namespace
 
 Resolver::Resolver(std::shared_ptr<sys::SystemCalls> sys, Post post)
     : shared_(std::make_shared<Shared>()) {
@@ -90,10 +98,23 @@ void Resolver::run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<
     --shared->busy;
     worker->busy = false;
     // Under the lock, so that the resolver cannot go away in between.
-    if (shared->closed) {
+    answer(*shared, lock, job.id, std::move(resolved));
+  }
+}
+
+// An answer that is too large for what memory is left becomes one that says so; when even that does
+// not fit, it waits for memory, since whoever asked would wait for ever.
+void Resolver::answer(Shared& shared, std::unique_lock<std::mutex>& lock, std::uint64_t id,
+                      sys::Resolved resolved) {
+  // Under the lock, so that the resolver cannot go away in between.
+  while (!shared.closed) {
+    try {
+      shared.answer(id, std::move(resolved));
       return;
+    } catch (const std::bad_alloc&) {
+      resolved = {.addresses = {}, .error = sys::no_memory_to_resolve};
     }
-    shared->answer(job.id, std::move(resolved));
+    shared.work.wait_for(lock, retry_delay);
   }
 }
 

@@ -39,8 +39,8 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
-  /// Resolves and calls `done` on the loop's thread. Throws std::system_error when no thread can
-  /// start.
+  /// Resolves and calls `done` on the loop's thread; for want of memory, with EAI_MEMORY. Throws
+  /// std::system_error when no thread can start.
   void resolve(Query query, Done done);
 
  private:
@@ -64,6 +64,8 @@ class Resolver {
   };
 
   static void run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Worker>& worker);
+  static void answer(Shared& shared, std::unique_lock<std::mutex>& lock, std::uint64_t id,
+                     sys::Resolved resolved);
   void start_worker();
 
   std::shared_ptr<Shared> shared_;

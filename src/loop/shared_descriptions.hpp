@@ -1,6 +1,7 @@
 #pragma once
 
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "sys/system_calls.hpp"
@@ -28,6 +29,32 @@ class SharedDescriptions {
 
   sys::SystemCalls* sys_;
   std::vector<Entry> entries_;
+};
+
+/// A borrow() that is given back unless somebody keeps it; empty at first.
+class NonBlockingLoan {
+ public:
+  NonBlockingLoan() noexcept = default;
+  /// What was borrowed for `fd`, which must be open as long as this lives.
+  NonBlockingLoan(SharedDescriptions& lender, int fd) noexcept : lender_(&lender), fd_(fd) {}
+  NonBlockingLoan(NonBlockingLoan&& other) noexcept
+      : lender_(std::exchange(other.lender_, nullptr)), fd_(other.fd_) {}
+  NonBlockingLoan& operator=(NonBlockingLoan&& other) noexcept {
+    std::swap(lender_, other.lender_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~NonBlockingLoan() {
+    if (lender_ != nullptr) {
+      lender_->give_back(fd_);
+    }
+  }
+  /// From now on the caller gives back. Whether there is anything to give back.
+  [[nodiscard]] bool keep() noexcept { return std::exchange(lender_, nullptr) != nullptr; }
+
+ private:
+  SharedDescriptions* lender_ = nullptr;
+  int fd_ = -1;
 };
 
 }  // namespace sluice::loop

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -16,6 +17,8 @@ namespace sluice::sys {
 inline constexpr int nonblocking_flag = O_NONBLOCK;
 inline constexpr int shut_write = SHUT_WR;
 inline constexpr int stream_type = SOCK_STREAM;
+/// What Resolved::error says when there is no memory for the answer.
+inline constexpr int no_memory_to_resolve = EAI_MEMORY;
 
 /// An option of setsockopt(2) and getsockopt(2).
 struct SocketOption {

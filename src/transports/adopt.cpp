@@ -42,10 +42,11 @@ void require_unused(loop::LoopCore& loop, transports::OwnedFd& fd) {
   }
 }
 
-void borrow(loop::LoopCore& loop, int fd) {
+[[nodiscard]] loop::NonBlockingLoan borrow(loop::LoopCore& loop, int fd) {
   if (const std::error_code error = loop.shared_descriptions().borrow(fd)) {
     throw std::system_error(error, "making " + describe(fd) + " non-blocking");
   }
+  return {loop.shared_descriptions(), fd};
 }
 
 sys::FileKind probe(loop::LoopCore& loop, int fd, const char* refusal) {
@@ -66,8 +67,8 @@ Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& 
                  const char* refusal) {
   require_unused(loop, fd);
   const sys::FileKind file = probe(loop, fd.get(), refusal);
-  borrow(loop, fd.get());
-  Birth birth{.kind = kind, .borrowed = true};
+  Birth birth{.kind = kind};
+  birth.loan = borrow(loop, fd.get());
   birth.hangup_is_loss = file != sys::FileKind::character_device;
   birth.channel =
       std::make_unique<transports::PipeChannel>(loop.sys(), fd.get(), file == sys::FileKind::fifo);
@@ -84,8 +85,10 @@ Birth socket_birth(loop::LoopCore& loop, transports::OwnedFd& fd) {
                                       : sys::to_error_code(type.error),
                             "A Stream Socket was expected, got " + describe(fd.get()));
   }
-  borrow(loop, fd.get());
-  return stream_birth(loop, fd.release(), transports::SocketOrigin::adopted, std::nullopt);
+  loop::NonBlockingLoan loan = borrow(loop, fd.get());
+  Birth birth = stream_birth(loop, fd, transports::SocketOrigin::adopted, std::nullopt);
+  birth.loan = std::move(loan);
+  return birth;
 }
 
 template <class Kind, class MakeBirth>

@@ -1,10 +1,23 @@
 #include "transports/birth.hpp"
 
+#include <stdexcept>
+#include <system_error>
+
 #include "sys/constants.hpp"
 
 namespace sluice::transports {
 
-Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin,
+SocketAddress unix_address(const std::string& path) {
+  try {
+    return SocketAddress::from_unix_path(path);
+  } catch (const std::invalid_argument& error) {
+    throw std::system_error(std::make_error_code(path.empty() ? std::errc::invalid_argument
+                                                              : std::errc::filename_too_long),
+                            error.what());
+  }
+}
+
+Birth stream_birth(loop::LoopCore& loop, OwnedFd& fd, SocketOrigin origin,
                    std::optional<SocketAddress> peer) {
   sys::SystemCalls& sys = loop.sys();
   Birth birth{.kind = TransportKind::stream, .peername = std::move(peer)};
@@ -22,9 +35,8 @@ Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin,
   if (tcp && origin != SocketOrigin::accepted) {
     static_cast<void>(sys.setsockopt(fd.get(), sys::no_delay.level, sys::no_delay.name, 1));
   }
-  birth.borrowed = origin == SocketOrigin::adopted;
   birth.channel = std::make_unique<SocketChannel>(sys, fd.get(), tcp);
-  birth.fd = std::move(fd);
+  birth.fd = fd.release();
   return birth;
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "loop/loop_core.hpp"
 #include "sluice/detail/protocol_binding.hpp"
@@ -37,6 +38,10 @@ class OwnedFd {
   int fd_;
 };
 
+/// SocketAddress::from_unix_path with operating errors: throws std::system_error, invalid_argument
+/// for no path at all and filename_too_long for one that does not fit.
+[[nodiscard]] SocketAddress unix_address(const std::string& path);
+
 /// Where a connected socket came from.
 enum class SocketOrigin : std::uint8_t {
   ours,      ///< The library connected it.
@@ -44,8 +49,9 @@ enum class SocketOrigin : std::uint8_t {
   adopted,   ///< The user connected it; others may share it.
 };
 
-/// Probes a connected stream socket. `peer` is its address if that is known already.
-[[nodiscard]] Birth stream_birth(loop::LoopCore& loop, Fd fd, SocketOrigin origin,
+/// Probes a connected stream socket and takes it over, unless that throws. `peer` is its address if
+/// that is known already.
+[[nodiscard]] Birth stream_birth(loop::LoopCore& loop, OwnedFd& fd, SocketOrigin origin,
                                  std::optional<SocketAddress> peer);
 
 /// Makes the transport and completes `future` once it has begun; cancelling the future closes it
@@ -55,6 +61,11 @@ void establish(loop::LoopCore& loop, Birth birth, std::shared_ptr<BaseProtocol> 
                const Future<detail::Established<Kind>>& future) {
   try {
     const auto made = std::make_shared<std::weak_ptr<FdTransport>>();
+    future.set_on_cancel([made] {
+      if (const auto alive = made->lock()) {
+        alive->close();
+      }
+    });
     const auto transport =
         FdTransport::create(loop, std::move(birth), protocol, [future, made, protocol] {
           if (!future.done()) {
@@ -62,11 +73,6 @@ void establish(loop::LoopCore& loop, Birth birth, std::shared_ptr<BaseProtocol> 
           }
         });
     *made = transport;
-    future.set_on_cancel([made] {
-      if (const auto alive = made->lock()) {
-        alive->close();
-      }
-    });
   } catch (...) {
     future.set_exception(std::current_exception());
   }

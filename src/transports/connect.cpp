@@ -28,13 +28,12 @@ Future<detail::Established<Transport>> EventLoop::connect_unix(detail::ProtocolF
   core_->check_usable();
   auto result = transports::make_future<detail::Established<Transport>>(*core_);
   try {
-    const SocketAddress address = SocketAddress::from_unix_path(path);
+    const SocketAddress address = transports::unix_address(path);
     const auto connector = std::make_shared<transports::Connector>(*core_, std::move(factory),
                                                                    std::move(options), result);
     connector->connect_to({address});
-  } catch (const std::invalid_argument& error) {
-    result.set_exception(std::make_exception_ptr(
-        std::system_error(std::make_error_code(std::errc::filename_too_long), error.what())));
+  } catch (const std::system_error&) {
+    result.set_exception(std::current_exception());
   }
   return result;
 }

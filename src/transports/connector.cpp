@@ -253,7 +253,7 @@ void Connector::won(Attempt& attempt) {
     if (result_.done()) {
       return;
     }
-    establish<Transport>(*loop_, stream_birth(*loop_, owned.release(), SocketOrigin::ours, peer),
+    establish<Transport>(*loop_, stream_birth(*loop_, owned, SocketOrigin::ours, peer),
                          std::move(protocol), result_);
   } catch (...) {
     if (!result_.done()) {

@@ -43,34 +43,38 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
   auto transport = std::make_shared<FdTransport>(loop, std::move(birth));
   transport->protocol_.set(std::move(protocol));
   loop.reactor().claim(transport->fd_);
+  loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   // Only now is it the loop's: what threw before has closed the descriptor.
   transport->self_ = transport;
   loop.add_resident(*transport);
   if (transport->group_) {
     transport->group_->attached(*transport);
   }
-  loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   return transport;
 }
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
     : loop_(&loop),
       log_(loop.log()),
+      names_(names_of(birth)),
       group_(std::move(birth.group)),
       channel_(std::move(birth.channel)),
       fd_(birth.fd.release()),
       kind_(birth.kind),
-      borrowed_(birth.borrowed),
+      borrowed_(birth.loan.keep()),
       hangup_is_loss_(birth.hangup_is_loss),
       protocol_(served_by(birth.kind)),
       read_(*channel_, *this, life_, &loop.polls()),
       write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
               birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
                                                   : core::DropRule::count_failures,
-              &loop.polls()}) {
-  if (birth.sockname || birth.peername) {
-    names_ = std::make_unique<Names>(Names{std::move(birth.sockname), std::move(birth.peername)});
+              &loop.polls()}) {}
+
+std::unique_ptr<FdTransport::Names> FdTransport::names_of(Birth& birth) {
+  if (!birth.sockname && !birth.peername) {
+    return nullptr;
   }
+  return std::make_unique<Names>(Names{std::move(birth.sockname), std::move(birth.peername)});
 }
 
 FdTransport::~FdTransport() {
@@ -113,6 +117,7 @@ std::optional<SocketAddress> FdTransport::sockname() const {
 }
 
 void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
+  check_thread();
   if (life_.closed()) {
     return;
   }

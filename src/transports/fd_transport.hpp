@@ -44,8 +44,9 @@ struct Birth {
   TransportKind kind;
   Fd fd{};
   std::unique_ptr<Channel> channel{};
-  /// Whether O_NONBLOCK was borrowed from others who share the open file.
-  bool borrowed = false;
+  /// O_NONBLOCK, if it was borrowed from others who share the open file. After `fd`: it is given
+  /// back before that is closed.
+  loop::NonBlockingLoan loan{};
   /// Whether a hang-up on a write pipe means that its reader is gone; not so for a tty.
   bool hangup_is_loss = true;
   std::optional<SocketAddress> sockname{};
@@ -148,12 +149,13 @@ class FdTransport final : public Transport,
     std::optional<SocketAddress> sockname;
     std::optional<SocketAddress> peername;
   };
+  static std::unique_ptr<Names> names_of(Birth& birth);
 
   loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
   std::shared_ptr<loop::Log> log_;
   std::shared_ptr<FdTransport> self_;  // from birth until connection_lost has returned
+  std::unique_ptr<Names> names_;       // before the descriptor: it may throw
   std::shared_ptr<TransportGroup> group_;
-  std::unique_ptr<Names> names_;
   std::unique_ptr<Channel> channel_;
   int fd_;
   TransportKind kind_;

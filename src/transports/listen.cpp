@@ -218,7 +218,7 @@ void remove_stale_socket(loop::LoopCore& loop, const std::string& path) {
 
 std::shared_ptr<Server> make_unix_server(loop::LoopCore& loop, detail::ProtocolFactory factory,
                                          const std::string& path, const ServerOptions& options) {
-  const SocketAddress address = SocketAddress::from_unix_path(path);
+  const SocketAddress address = transports::unix_address(path);
   const bool file = address.family() == AddressFamily::unix_path;
   if (file) {
     remove_stale_socket(loop, path);
@@ -265,9 +265,6 @@ Future<std::shared_ptr<Server>> EventLoop::listen_unix(detail::ProtocolFactory f
   auto result = transports::make_future<std::shared_ptr<Server>>(*core_);
   try {
     result.set_result(make_unix_server(*core_, std::move(factory), path, options));
-  } catch (const std::invalid_argument& error) {
-    result.set_exception(std::make_exception_ptr(
-        std::system_error(std::make_error_code(std::errc::filename_too_long), error.what())));
   } catch (...) {
     result.set_exception(std::current_exception());
   }

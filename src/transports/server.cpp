@@ -171,7 +171,7 @@ void StreamServer::set_up(const sys::Accepted& accepted) {
     }
     const std::optional<SocketAddress> peer =
         accepted.peer.native().empty() ? std::nullopt : std::optional(accepted.peer);
-    Birth birth = stream_birth(*loop_, fd.release(), SocketOrigin::accepted, peer);
+    Birth birth = stream_birth(*loop_, fd, SocketOrigin::accepted, peer);
     birth.group = std::shared_ptr<TransportGroup>(shared_from_this(), this);
     FdTransport::create(*loop_, std::move(birth), std::move(protocol), [] {});
   });

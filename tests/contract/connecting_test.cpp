@@ -178,7 +178,10 @@ TEST_F(Connecting, W183_APathAndAnAbstractNameAreConnectedTo) {
 }
 
 TEST_F(Connecting, W183_AnEmptyPathIsRefused) {
-  failure_of(loop().create_unix_connection(stream_factory(new_record()), ""));
+  const std::system_error error =
+      failure_of(loop().create_unix_connection(stream_factory(new_record()), ""));
+  EXPECT_EQ(error.code(), std::errc::invalid_argument);
+  EXPECT_TRUE(says(error, "a Unix socket needs a path")) << error.what();
 }
 
 TEST_F(Connecting, W183_APathOf108BytesIsRefusedAndTheLimitNamed) {

@@ -14,10 +14,11 @@ namespace {
 constexpr std::size_t huge = std::size_t{256} << 20;
 constexpr std::size_t chunk = std::size_t{1} << 20;
 
-Allocations counted;
-std::size_t countdown = 0;
-std::size_t counted_size = 0;
-bool hollow = false;
+// Of the thread that tests: what other threads do must not be in the way.
+thread_local Allocations counted;
+thread_local std::size_t countdown = 0;
+thread_local std::size_t counted_size = 0;
+thread_local bool hollow = false;
 
 // The hollow allocations that are in use.
 struct Mapping {

@@ -4,7 +4,7 @@
 
 namespace sluice::testing {
 
-/// What operator new was asked for since the program began.
+/// What operator new was asked for in this thread since it began.
 struct Allocations {
   std::size_t calls = 0;
   std::size_t bytes = 0;
@@ -16,8 +16,8 @@ struct Allocations {
 
 [[nodiscard]] Allocations allocations() noexcept;
 
-/// As long as this lives, the `nth` allocation (from 1) of at least `size` bytes throws
-/// std::bad_alloc, the others succeed.
+/// As long as this lives, the `nth` allocation (from 1) of this thread of at least `size` bytes
+/// throws std::bad_alloc, the others succeed.
 class FailingAllocation {
  public:
   explicit FailingAllocation(std::size_t nth, std::size_t size = 0) noexcept;

@@ -3,10 +3,13 @@
 #include <netdb.h>
 
 #include <condition_variable>
+#include <limits>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "loop/loop_fixture.hpp"
+#include "testing/no_new_threads.hpp"
 
 namespace sluice::loop {
 namespace {
@@ -177,6 +180,74 @@ TEST(ResolvingWithoutALoop, ASlowNameDoesNotHoldUpAQuickOne) {
   names->let_go();
   names->wait_until_inside(0);
   EXPECT_EQ(1U, posted.size());
+}
+
+// A loop's mailbox for which there is no memory, `failures` times.
+class FullMailbox {
+ public:
+  explicit FullMailbox(int failures) : failures_(failures) {}
+  void post(detail::Callback callback) {
+    const std::lock_guard lock(mutex_);
+    if (failures_ > 0) {
+      --failures_;
+      throw std::bad_alloc();
+    }
+    posted_ = std::move(callback);
+    changed_.notify_all();
+  }
+  void deliver() {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(
+        changed_.wait_for(lock, seconds(10), [this] { return static_cast<bool>(posted_); }));
+    posted_();
+  }
+  [[nodiscard]] bool is_full() {
+    const std::lock_guard lock(mutex_);
+    return failures_ > 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  detail::Callback posted_;
+  int failures_;
+};
+
+TEST(ResolvingWithoutALoop, WithoutMemoryForTheAnswerThatIsTheAnswer) {
+  for (const int failures : {1, 3}) {
+    FullMailbox mailbox(failures);
+    const auto kernel = std::make_shared<testing::ScriptedKernel>();
+    kernel->script_resolve("host", {"192.0.2.1"});
+    Resolver resolver(kernel,
+                      [&](detail::Callback callback) { mailbox.post(std::move(callback)); });
+    int error = 0;
+    resolver.resolve({"host", 80}, [&](const sys::Resolved& answer) { error = answer.error; });
+    mailbox.deliver();
+    EXPECT_EQ(EAI_MEMORY, error);
+  }
+}
+
+TEST(ResolvingWithoutALoop, OneThatWaitsForMemoryEndsWithTheResolver) {
+  FullMailbox mailbox(std::numeric_limits<int>::max());
+  const auto kernel = std::make_shared<testing::ScriptedKernel>();
+  kernel->script_resolve("host", {"192.0.2.1"});
+  {
+    Resolver resolver(kernel,
+                      [&](detail::Callback callback) { mailbox.post(std::move(callback)); });
+    resolver.resolve({"host", 80}, [](const sys::Resolved&) { ADD_FAILURE() << "no memory"; });
+  }
+  EXPECT_TRUE(mailbox.is_full());
+}
+
+TEST_F(Resolving, WithoutAThreadItThrowsAndForgetsTheQuestion) {
+  kernel_->script_resolve("host", {"192.0.2.1"});
+  {
+    const testing::NoNewThreads no_threads;
+    EXPECT_THROW(resolve("host"), std::system_error);
+  }
+  resolve("host");
+  core_->run_forever();
+  EXPECT_EQ(Texts{"host: 192.0.2.1:80"}, trace_) << "answered once";
 }
 
 TEST(ResolvingBySystem, SeveralAtOnceAreAllAnsweredOnTheThreadOfTheLoop) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/allocation_probe.hpp"
 #include "sluice/error.hpp"
 #include "sluice/fd.hpp"
 #include "sys/system_calls.hpp"
@@ -249,8 +250,30 @@ TEST_F(Linux, AWatchedSignalArrivesAsAByte) {
   ASSERT_TRUE(sys_->watch_signal(SIGUSR1, ends.second.get()).ok());
   ::raise(SIGUSR1);
   EXPECT_EQ(std::string(1, static_cast<char>(SIGUSR1)), read_all(ends.first.get()));
-  EXPECT_TRUE(sys_->unwatch_signal(SIGUSR1).ok());
+  EXPECT_TRUE(sys_->unwatch_signal(SIGUSR1, ends.second.get()).ok());
   EXPECT_EQ(EINVAL, sys_->watch_signal(SIGKILL, ends.second.get()).error);
+}
+
+TEST_F(Linux, ASignalThatAnotherDescriptorWatchesIsLeftAlone) {
+  const Ends ends = pipe();
+  ASSERT_TRUE(sys_->watch_signal(SIGUSR1, ends.second.get()).ok());
+  EXPECT_TRUE(sys_->unwatch_signal(SIGUSR1, ends.first.get()).ok());
+  ::raise(SIGUSR1);
+  EXPECT_EQ(std::string(1, static_cast<char>(SIGUSR1)), read_all(ends.first.get()));
+  EXPECT_EQ(0U, sys_->take_missed_signals(ends.second.get()));
+  EXPECT_TRUE(sys_->unwatch_signal(SIGUSR1, ends.second.get()).ok());
+}
+
+TEST_F(Linux, WithoutMemoryForTheAddressesResolvingSaysSo) {
+  const std::string host = "127.0.0.1";
+  Resolved answer;
+  {
+    const testing::FailingAllocation failing(1);
+    answer = sys_->resolve(host, 80, AddressFamily::unspecified, false);
+    EXPECT_TRUE(failing.failed());
+  }
+  EXPECT_EQ(EAI_MEMORY, answer.error);
+  EXPECT_TRUE(answer.addresses.empty());
 }
 
 // Numeric hosts only: a test must not depend on a name server.

@@ -4,9 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 
+#include "core/allocation_probe.hpp"
 #include "testing/peers.hpp"
 #include "transport_fixture.hpp"
 
@@ -360,6 +363,58 @@ TEST_F(AdoptingReal, ATerminalSharedAsInputAndOutputIsBlockingAgainAfterBoth) {
   turn();
   EXPECT_TRUE(blocks());
   read->transport.reset();
+}
+
+// Adopts with ever later failures of memory, until one is too late to be in the way. After each the
+// open file must be as it was found. Returns how many there were.
+template <class Adopt>
+std::size_t failures_without_harm(EventLoop& loop, Recording& record, int kept, Adopt adopt) {
+  std::size_t failures = 0;
+  while (true) {
+    Fd fd(::fcntl(kept, F_DUPFD_CLOEXEC, 0));
+    try {
+      const testing::FailingAllocation failing(failures + 1);
+      adopt(std::move(fd));
+    } catch (const std::bad_alloc&) {
+      // Too early for a future.
+    }
+    loop.call_soon([&] { loop.stop(); });
+    loop.run_forever();
+    if (!record.trace().empty()) {
+      return failures;
+    }
+    ++failures;
+    EXPECT_EQ(0, ::fcntl(kept, F_GETFL) & O_NONBLOCK) << "failure " << failures;
+  }
+}
+
+// W-99, Q-15
+TEST_F(AdoptingReal, AnOpenFileIsRestoredWhereverTheAdoptionRunsOutOfMemory) {
+  loop_.set_exception_handler([](const ExceptionContext&) {});
+  const testing::FdPair pipe = testing::make_pipe_pair();
+  const auto factory = [this] { return std::make_shared<RecordingWriteProtocol>(record_); };
+  EXPECT_LT(3U, failures_without_harm(loop_, *record_, pipe.transport.get(), [&](Fd fd) {
+              static_cast<void>(loop_.connect_write_pipe(factory, std::move(fd)));
+            }));
+  record_->transport().close();
+  turn();
+  EXPECT_EQ(0, ::fcntl(pipe.transport.get(), F_GETFL) & O_NONBLOCK);
+}
+
+//
+TEST_F(AdoptingReal, ASocketIsRestoredWhereverTheAdoptionRunsOutOfMemory) {
+  loop_.set_exception_handler([](const ExceptionContext&) {});
+  std::array<int, 2> ends{};
+  ASSERT_EQ(0, ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()));
+  const Fd socket(ends[0]);
+  const Fd peer(ends[1]);
+  const auto factory = [this] { return std::make_shared<RecordingProtocol>(record_); };
+  EXPECT_LT(3U, failures_without_harm(loop_, *record_, socket.get(), [&](Fd fd) {
+              static_cast<void>(loop_.connect_accepted_socket(factory, std::move(fd)));
+            }));
+  record_->transport().abort();
+  turn();
+  EXPECT_EQ(0, ::fcntl(socket.get(), F_GETFL) & O_NONBLOCK);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <netdb.h>
 
 #include <cerrno>
+#include <optional>
 #include <stdexcept>
 
+#include "testing/no_new_threads.hpp"
 #include "testing/peers.hpp"
 #include "transport_fixture.hpp"
 
@@ -330,6 +332,56 @@ TEST_F(Connecting, WhatTheFactoryThrowsReachesTheFutureAndTheSocketIsClosed) {
   EXPECT_EQ(own, kernel_->open_descriptors());
 }
 
+// W-87
+TEST_F(Connecting, AFactoryThatCancelsTheConnectionGetsNone) {
+  std::optional<Result> result;
+  result = loop_->create_connection(
+      [&] {
+        EXPECT_TRUE(result->cancel());
+        return std::make_shared<RecordingProtocol>(record_);
+      },
+      "192.0.2.1", 80);
+  run_for(seconds(1));
+  EXPECT_EQ("cancelled", outcome_of(*result));
+  EXPECT_EQ("", trace());
+  EXPECT_EQ(own, kernel_->open_descriptors());
+  EXPECT_EQ(Texts{}, reports_);
+}
+
+// W-86, W-87
+TEST_F(Connecting, AFactoryThatCancelsTheConnectionAndThrowsIsCancelledOnly) {
+  std::optional<Result> result;
+  result = loop_->create_connection(
+      [&]() -> std::shared_ptr<RecordingProtocol> {
+        EXPECT_TRUE(result->cancel());
+        throw std::runtime_error("no protocol");
+      },
+      "192.0.2.1", 80);
+  run_for(seconds(1));
+  EXPECT_EQ("cancelled", outcome_of(*result));
+  EXPECT_EQ(own, kernel_->open_descriptors());
+  EXPECT_EQ(Texts{}, reports_);
+}
+
+// W-87
+TEST_F(Connecting, CancellingBetweenConnectionMadeAndTheFutureClosesTheTransport) {
+  std::optional<Result> result;
+  record_->on_connection_made = [&] { loop_->call_soon([&] { EXPECT_TRUE(result->cancel()); }); };
+  result = connect("192.0.2.1");
+  run_for(seconds(1));
+  EXPECT_EQ("cancelled", outcome_of(*result));
+  EXPECT_EQ("CM CL(ok)", trace());
+  EXPECT_EQ(own, kernel_->open_descriptors());
+}
+
+TEST_F(Connecting, WithoutAThreadToResolveTheFutureFails) {
+  kernel_->script_resolve("host", {"192.0.2.1"});
+  const testing::NoNewThreads no_threads;
+  const Result result = connected_to("host");
+  EXPECT_EQ(std::errc::resource_unavailable_try_again, code_of(result));
+  EXPECT_EQ(own, kernel_->open_descriptors());
+}
+
 // W-170
 TEST_F(Connecting, ALoopThatIsClosedMeanwhileClosesTheSockets) {
   answer("192.0.2.1", never_connects());
@@ -416,6 +468,7 @@ TEST_F(ConnectingUnix, APathThatIsTooLongIsRefusedWithTheLimit) {
   turn();
   EXPECT_EQ(std::errc::filename_too_long, code_of(result));
   EXPECT_NE(std::string::npos, outcome_of(result).find("107"));
+  EXPECT_EQ(std::errc::invalid_argument, code_of(empty));
   EXPECT_NE(std::string::npos, outcome_of(empty).find("needs a path"));
 }
 

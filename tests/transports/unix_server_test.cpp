@@ -120,7 +120,9 @@ TEST_F(ServingUnix, APathThatIsTooLongIsRefusedWithTheLimit) {
   EXPECT_EQ(std::errc::filename_too_long, code_of(result));
   EXPECT_NE(std::string::npos, outcome_of(result).find("at most 107 bytes, this one has 108"));
   EXPECT_EQ("done", outcome_of(listen(std::string(107, 'x'))));
-  EXPECT_NE(std::string::npos, outcome_of(listen("")).find("needs a path"));
+  const auto empty = listen("");
+  EXPECT_EQ(std::errc::invalid_argument, code_of(empty));
+  EXPECT_NE(std::string::npos, outcome_of(empty).find("needs a path"));
 }
 
 TEST_F(ServingUnix, WithoutTheFamilyItFails) {
