@@ -64,7 +64,7 @@ struct ConnectOptions {
 
 /// How create_server listens (W-186).
 struct ServerOptions {
-  /// The length of the kernel's queue of connections not yet accepted.
+  /// The length of the kernel's queue of connections not yet accepted; a negative one counts as 0.
   int backlog = 100;
   /// SO_REUSEADDR: take over a port in TIME_WAIT.
   bool reuse_address = true;
@@ -72,7 +72,9 @@ struct ServerOptions {
   bool reuse_port = false;
   /// SO_KEEPALIVE on accepted sockets.
   bool keep_alive = false;
-  /// Accept from the start; otherwise from Server::start_serving on.
+  /// Listen and accept from the start. Otherwise the sockets are bound, so that the addresses are
+  /// taken and Server::sockets tells them, but nobody listens: until Server::start_serving, who
+  /// connects is refused.
   bool start_serving = true;
   /// Resolve to this family only.
   AddressFamily family = AddressFamily::unspecified;

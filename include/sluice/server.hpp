@@ -16,7 +16,9 @@ class Server {
   Server& operator=(const Server&) = delete;
   virtual ~Server() = default;
 
-  /// Accepts connections; does nothing when it already does. Throws std::logic_error after close().
+  /// Listens and accepts connections; does nothing when it already does. Throws std::system_error
+  /// that says which address could not be listened on: no connection is accepted on any of them
+  /// then, and it may be called again. Throws std::logic_error after close().
   virtual void start_serving() = 0;
   /// Whether connections are accepted.
   [[nodiscard]] virtual bool is_serving() const = 0;

@@ -102,7 +102,7 @@ constexpr Row table[] = {
     {Call::accept, ENOMEM, out_of_resources},
     {Call::accept, ENOTSOCK, our_bug},
     {Call::accept, EOPNOTSUPP, our_bug},
-    {Call::accept, EPERM, retry},
+    {Call::accept, EPERM, operating_error},
     {Call::accept, EPROTO, retry},
     {Call::accept, ENETDOWN, retry},
     {Call::accept, ENOPROTOOPT, retry},

@@ -13,8 +13,12 @@
 namespace sluice::transports {
 namespace {
 
-// How long nothing is accepted when the system has no descriptors or memory left (W-190).
-constexpr std::chrono::seconds out_of_resources_delay{1};
+// How long nothing is accepted when the system has no descriptors or memory left, or does not let
+// us accept (W-190).
+constexpr std::chrono::seconds failed_accept_delay{1};
+
+// So many attempts in a row without a connection are no bad luck of single ones any more.
+constexpr int most_unlucky_accepts = 100;
 
 }  // namespace
 
@@ -38,11 +42,13 @@ class StreamServer::Listener final : public loop::Watcher {
   [[nodiscard]] const BoundSocket& socket() const noexcept { return socket_; }
   void pause() {
     pausing_ = true;
-    pause_ = server_->loop_->later(out_of_resources_delay, [this] {
+    pause_ = server_->loop_->later(failed_accept_delay, [this] {
       pausing_ = false;
       server_->accept_from(*this);
     });
   }
+
+  int unlucky_accepts = 0;  // in a row
 
  private:
   StreamServer* server_;
@@ -57,6 +63,7 @@ StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory
       scheduler_(loop.scheduler()),
       factory_(std::move(factory)),
       options_(std::move(options)) {
+  options_.backlog = std::max(options_.backlog, 0);
   loop.add_resident(*this);
   for (const BoundSocket& socket : sockets) {
     listeners_.push_back(std::make_unique<Listener>(*this, socket));
@@ -77,6 +84,7 @@ void StreamServer::own_path(const std::string& path) {
 }
 
 void StreamServer::start_serving() {
+  check_thread();
   if (state_ == State::serving) {
     return;
   }
@@ -107,6 +115,13 @@ void StreamServer::start_serving() {
   self_ = shared_from_this();
 }
 
+void StreamServer::check_thread() const {
+  // A server that has ended may have outlived its loop.
+  if (state_ != State::closed || self_) {
+    loop_->check_thread();
+  }
+}
+
 std::vector<SocketAddress> StreamServer::sockets() const {
   std::vector<SocketAddress> addresses;
   for (const auto& listener : listeners_) {
@@ -117,7 +132,7 @@ std::vector<SocketAddress> StreamServer::sockets() const {
 
 // One more than the backlog, as asyncio (W-189); what is left is served in the next turn.
 void StreamServer::accept_from(Listener& listener) {
-  for (int i = 0; i <= std::max(options_.backlog, 0); ++i) {
+  for (int i = 0; i <= options_.backlog; ++i) {
     if (!accept_one(listener)) {
       return;
     }
@@ -133,23 +148,28 @@ void StreamServer::accept_from(Listener& listener) {
 bool StreamServer::accept_one(Listener& listener) {
   const sys::Result<sys::Accepted> accepted = loop_->sys().accept(listener.socket().fd);
   if (accepted.ok()) {
+    listener.unlucky_accepts = 0;
     set_up(accepted.value);
     return true;
   }
-  switch (sys::judge(sys::Call::accept, accepted.error)) {
-    case sys::Verdict::retry:
-      return true;
-    case sys::Verdict::would_block:
-      return false;
-    default:
-      pause_accepting(listener, accepted.error);
-      return false;
+  const sys::Verdict verdict = sys::judge(sys::Call::accept, accepted.error);
+  if (verdict == sys::Verdict::would_block) {
+    listener.unlucky_accepts = 0;
+    return false;
   }
+  if (verdict == sys::Verdict::retry && ++listener.unlucky_accepts < most_unlucky_accepts) {
+    return true;
+  }
+  listener.unlucky_accepts = 0;
+  pause_accepting(listener, accepted.error);
+  return false;
 }
 
 void StreamServer::pause_accepting(Listener& listener, int error) {
+  const bool out_of_resources =
+      sys::classify(sys::Call::accept, error) == sys::Verdict::out_of_resources;
   loop_->call_exception_handler(
-      {"socket.accept() out of system resource",
+      {out_of_resources ? "socket.accept() out of system resource" : "socket.accept() failed",
        std::make_exception_ptr(std::system_error(
            sys::to_error_code(error), "accept on " + listener.socket().address.to_string()))});
   // The handler may have closed the server.
@@ -178,6 +198,7 @@ void StreamServer::set_up(const sys::Accepted& accepted) {
 }
 
 void StreamServer::close() {
+  check_thread();
   if (state_ == State::closed) {
     return;
   }
@@ -228,14 +249,17 @@ void StreamServer::for_each_connection(Act act) {
 }
 
 void StreamServer::close_clients() {
+  check_thread();
   for_each_connection([](FdTransport& transport) { transport.close(); });
 }
 
 void StreamServer::abort_clients() {
+  check_thread();
   for_each_connection([](FdTransport& transport) { transport.abort(); });
 }
 
 Future<void> StreamServer::wait_closed() {
+  check_thread();
   Future<void> future(std::make_shared<detail::FutureState<void>>(scheduler_));
   if (state_ == State::closed && connection_count_ == 0) {
     future.set_result();

@@ -34,7 +34,7 @@ class StreamServer final : public Server,
   /// Removes `path` on close as long as it is the file that it is now (W-191).
   void own_path(const std::string& path);
 
-  // Server; see sluice/server.hpp. start_serving throws std::system_error when listen(2) fails.
+  // Server; see sluice/server.hpp.
   void start_serving() override;
   [[nodiscard]] bool is_serving() const override { return state_ == State::serving; }
   [[nodiscard]] std::vector<SocketAddress> sockets() const override;
@@ -52,6 +52,7 @@ class StreamServer final : public Server,
   };
   class Listener;
 
+  void check_thread() const;
   void accept_from(Listener& listener);
   [[nodiscard]] bool accept_one(Listener& listener);
   void pause_accepting(Listener& listener, int error);

@@ -75,7 +75,6 @@ TEST_F(ErrorTable, AMachineWithoutResourcesIsToldApart) {
 // W-189: accept(2) passes on errors that concern one connection only.
 TEST_F(ErrorTable, AnErrorOfOneConnectionDoesNotStopAccepting) {
   all_are(Verdict::retry, {{Call::accept, ECONNABORTED},
-                           {Call::accept, EPERM},
                            {Call::accept, EPROTO},
                            {Call::accept, ENETDOWN},
                            {Call::accept, EHOSTUNREACH}});

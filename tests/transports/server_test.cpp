@@ -7,61 +7,11 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "server_fixture.hpp"
 #include "testing/peers.hpp"
-#include "transport_fixture.hpp"
 
 namespace sluice::transports {
 namespace {
-
-class Serving : public TransportTest {
- protected:
-  using Result = Future<std::shared_ptr<Server>>;
-
-  [[nodiscard]] auto factory() {
-    return [this] {
-      records_.push_back(std::make_shared<Recording>());
-      return std::make_shared<RecordingProtocol>(records_.back());
-    };
-  }
-  Result listen(std::vector<std::string> hosts, std::uint16_t port = 80,
-                ServerOptions options = {}) {
-    Result result = loop_->create_server(factory(), std::move(hosts), port, std::move(options));
-    if (!result.done()) {
-      result.add_done_callback([this](const Result&) { loop_->stop(); });
-      loop_->run_forever();
-    }
-    return result;
-  }
-  // A server on one numeric address; its listening descriptor is listener_.
-  std::shared_ptr<Server> serve(ServerOptions options = {}) {
-    const Result result = listen({"192.0.2.1"}, 80, std::move(options));
-    listener_ = first_own;
-    return result.get();
-  }
-  // A connection that has been accepted.
-  int client() {
-    const int fd = kernel_->push_connection(listener_);
-    turn(2);
-    return fd;
-  }
-  void TearDown() override {
-    for (const auto& record : records_) {
-      record->release();
-    }
-    TransportTest::TearDown();
-  }
-  static Texts names_of(const std::shared_ptr<Server>& server) {
-    Texts names;
-    for (const SocketAddress& address : server->sockets()) {
-      names.push_back(address.to_string());
-    }
-    return names;
-  }
-  // The loop's own two come first.
-  static constexpr int first_own = 102;
-  int listener_ = -1;
-  std::vector<std::shared_ptr<Recording>> records_;
-};
 
 // W-186
 TEST_F(Serving, EachAddressOfEachHostIsListenedOnOnce) {
@@ -236,72 +186,6 @@ TEST_F(Serving, AFactoryThatMakesNothingCostsOneConnectionOnly) {
   EXPECT_EQ(0U, result.get()->connection_count());
 }
 
-// W-190
-TEST_F(Serving, WithoutDescriptorsListeningPausesForASecond) {
-  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
-    reports_.clear();
-    const auto server = serve();
-    for (const auto& call : kernel_->calls()) {
-      listener_ = call.name == "listen" ? call.fd : listener_;
-    }
-    kernel_->push_connection(listener_);
-    kernel_->fail_next("accept", error);
-    turn(2);
-    ASSERT_EQ(1U, reports_.size());
-    EXPECT_TRUE(reports_.front().starts_with(
-        "socket.accept() out of system resource: accept on 192.0.2.1:80: "));
-    EXPECT_EQ(0U, server->connection_count());
-    kernel_->clear_calls();
-    run_for(milliseconds(999));
-    EXPECT_EQ(0U, kernel_->count_calls("accept"));
-    EXPECT_LE(kernel_->count_calls("epoll_wait"), 2U);
-    run_for(milliseconds(1));
-    turn();
-    EXPECT_EQ(1U, server->connection_count());
-    server->close();
-    server->abort_clients();
-    turn(2);
-  }
-}
-
-// W-190
-TEST_F(Serving, AConnectionThatComesDuringThePauseWaits) {
-  const auto server = serve();
-  kernel_->push_connection(listener_);
-  kernel_->fail_next("accept", EMFILE);
-  turn(2);
-  kernel_->clear_calls();
-  kernel_->push_connection(listener_);
-  run_for(milliseconds(500));
-  EXPECT_EQ(0U, kernel_->count_calls("accept"));
-  EXPECT_EQ(1U, reports_.size());
-  run_for(milliseconds(501));
-  EXPECT_EQ(2U, server->connection_count());
-}
-
-// W-190
-TEST_F(Serving, ConnectionsThatAreUpGoOnDuringThePause) {
-  const auto server = serve();
-  const int up = client();
-  kernel_->push_connection(listener_);
-  kernel_->fail_next("accept", EMFILE);
-  turn();
-  kernel_->deliver(up, "x");
-  turn();
-  EXPECT_EQ("x", records_[0]->received());
-}
-
-// W-190
-TEST_F(Serving, AServerThatIsClosedDuringThePauseStaysClosed) {
-  const auto server = serve();
-  kernel_->push_connection(listener_);
-  kernel_->fail_next("accept", EMFILE);
-  loop_->set_exception_handler([&](const ExceptionContext&) { server->close(); });
-  turn(2);
-  run_for(seconds(2));
-  EXPECT_EQ(0U, records_.size());
-}
-
 // W-188
 TEST_F(Serving, CloseStopsListeningAndLeavesConnectionsAlone) {
   const auto server = serve();
@@ -422,19 +306,6 @@ TEST_F(Serving, AClosedServerCannotStart) {
   EXPECT_THROW(server->start_serving(), std::logic_error);
 }
 
-TEST_F(Serving, AStartThatFailsCanBeRepeated) {
-  ServerOptions options;
-  options.start_serving = false;
-  const auto server = serve(options);
-  kernel_->fail_next("listen", EADDRINUSE);
-  EXPECT_THROW(server->start_serving(), std::system_error);
-  EXPECT_FALSE(server->is_serving());
-  kernel_->fail_next("epoll_ctl", ENOSPC);
-  EXPECT_THROW(server->start_serving(), std::system_error);
-  server->start_serving();
-  EXPECT_TRUE(server->is_serving());
-}
-
 TEST_F(Serving, OneThatNeverServesFreesItsSocketsWithItsLastOwner) {
   ServerOptions options;
   options.start_serving = false;
@@ -504,6 +375,23 @@ TEST_F(Serving, CancellingWhileTheNameIsLookedUpListensOnNothing) {
   EXPECT_TRUE(result.cancel());
   run_for(seconds(2));
   EXPECT_EQ(0U, kernel_->count_calls("socket"));
+}
+
+// W-188
+TEST(ServingOfTheSystem, WhoConnectsBeforeItServesIsRefused) {
+  EventLoop loop;
+  const auto record = std::make_shared<Recording>();
+  const auto server = loop.run_until_complete(
+      loop.create_server([&] { return std::make_shared<RecordingProtocol>(record); }, "127.0.0.1",
+                         0, {.start_serving = false}));
+  const std::uint16_t port = server->sockets().front().port();
+  EXPECT_THROW(testing::raw_connect(port), std::system_error);
+  server->start_serving();
+  const Fd peer = testing::raw_connect(port);
+  record->on_connection_made = [&] { loop.stop(); };
+  loop.run_forever();
+  EXPECT_EQ(1U, server->connection_count());
+  record->release();
 }
 
 // W-186
