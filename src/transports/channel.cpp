@@ -1,6 +1,7 @@
 #include "transports/channel.hpp"
 
 #include <array>
+#include <cerrno>
 
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
@@ -86,7 +87,13 @@ std::error_code SocketChannel::shutdown() noexcept {
     return {};
   }
   static_cast<void>(sys::judge(Call::shutdown, status.error));
-  return sys::to_error_code(status.error);
+  if (status.error != ENOTCONN) {
+    return sys::to_error_code(status.error);
+  }
+  // The connection is lost, and nobody has read of it yet; the socket knows why.
+  const sys::Result<int> reason =
+      sys_->getsockopt(fd_, sys::pending_error.level, sys::pending_error.name);
+  return sys::to_error_code(reason.ok() && reason.value != 0 ? reason.value : status.error);
 }
 
 SourceResult SocketChannel::read(std::span<std::byte> memory) noexcept {

@@ -137,6 +137,13 @@ TEST_F(Channels, TheHalfCloseTellsWhetherItFailed) {
   EXPECT_EQ(std::errc::not_connected, socket_.shutdown());
 }
 
+// W-37, Q-12
+TEST_F(Channels, AHalfCloseOfALostConnectionTellsWhyItWasLost) {
+  kernel_.fail_shutdown(socket_fd_, ENOTCONN);
+  kernel_.reset(socket_fd_);
+  EXPECT_EQ(std::errc::connection_reset, socket_.shutdown());
+}
+
 // W-38
 TEST_F(Channels, APipeHasNoHalfToClose) {
   EXPECT_EQ(std::errc::operation_not_supported, pipe_.shutdown());

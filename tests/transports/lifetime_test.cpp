@@ -3,7 +3,9 @@
 #include <cerrno>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
+#include "core/check.hpp"
 #include "testing/peers.hpp"
 #include "transport_fixture.hpp"
 
@@ -529,6 +531,46 @@ TEST_F(Flushing, InDebugModeAnErrorOfTheSystemIsLogged) {
             notes);
   record_->release();
   loop_.reset();
+}
+
+// W-171
+TEST_F(Lifetime, InADebugBuildSetProtocolThrowsOnAnotherThread) {
+  open_stream();
+  const auto transport = shared_duplex();
+  const auto other = std::make_shared<RecordingProtocol>(std::make_shared<Recording>());
+  bool thrown = false;
+  loop_->call_soon([&] {
+    std::thread([&] {
+      try {
+        if constexpr (core::debug_checks) {
+          transport->set_protocol(other);
+        }
+      } catch (const std::logic_error&) {
+        thrown = true;
+      }
+    }).join();
+  });
+  turn();
+  EXPECT_EQ(core::debug_checks, thrown);
+}
+
+// W-37, Q-12
+TEST(LifetimeOfTheSystem, AHalfCloseAfterAResetThatNobodyHasReadTellsOfTheReset) {
+  EventLoop loop;
+  testing::FdPair pair = testing::make_tcp_pair();
+  const auto record = std::make_shared<Recording>();
+  record->on_connection_made = [&] {
+    dynamic_cast<Transport&>(record->transport()).pause_reading();
+    testing::FdPeer(std::move(pair.peer)).reset();
+    record->transport().write_eof();
+  };
+  record->on_connection_lost = [&](std::error_code) { loop.stop(); };
+  loop.connect_accepted_socket([&] { return std::make_shared<RecordingProtocol>(record); },
+                               std::move(pair.transport));
+  loop.call_later(seconds(10), [&] { loop.stop(); });
+  loop.run_forever();
+  EXPECT_EQ("CM CL(ECONNRESET)", record->trace());
+  record->release();
 }
 
 }  // namespace

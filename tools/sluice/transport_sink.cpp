@@ -127,10 +127,6 @@ void TransportSink::lost(std::error_code error) {
 }
 
 void TransportSink::fail_because(std::error_code error) {
-  // What shutdown(2) says when the reset has come and was not read yet.
-  if (error == std::errc::not_connected) {
-    error = std::make_error_code(std::errc::connection_reset);
-  }
   const bool all_sent = state_ == SinkState::lingering || state_ == SinkState::closing;
   state_ = SinkState::failed;
   if (!error) {
