@@ -29,6 +29,7 @@ bool Inbox::post(detail::Callback& callback) {
   }
   const bool first = posted_.empty();
   posted_.push_back(std::move(callback));
+  has_posted_.store(true, std::memory_order_release);
   // Under the lock: close() must not pull the descriptor away in between. One wake-up serves all.
   if (first) {
     wake();
@@ -38,6 +39,7 @@ bool Inbox::post(detail::Callback& callback) {
 
 std::vector<detail::Callback> Inbox::take() {
   const std::lock_guard lock(mutex_);
+  has_posted_.store(false, std::memory_order_relaxed);
   return std::exchange(posted_, {});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -23,6 +24,10 @@ class Inbox final : public Watcher {
   /// Any thread. Queues `callback` and wakes the loop. Returns false, with nothing done, once
   /// closed.
   [[nodiscard]] bool post(detail::Callback& callback);
+  /// Loop thread: whether take() would give anything that was posted before this call.
+  [[nodiscard]] bool has_posted() const noexcept {
+    return has_posted_.load(std::memory_order_acquire);
+  }
   /// Loop thread: what has been posted since the last call, in order.
   [[nodiscard]] std::vector<detail::Callback> take();
   /// Loop thread: refuses everything from now on, destroys what is queued, closes the eventfd.
@@ -39,6 +44,7 @@ class Inbox final : public Watcher {
   std::mutex mutex_;
   std::vector<detail::Callback> posted_;  // guarded by mutex_
   bool closed_ = false;                   // guarded by mutex_
+  std::atomic<bool> has_posted_ = false;  // written under mutex_
 };
 
 }  // namespace sluice::loop

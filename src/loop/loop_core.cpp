@@ -134,8 +134,10 @@ void LoopCore::check_thread() const {
 
 Handle LoopCore::call_soon(detail::Callback callback) {
   check_usable();
-  ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
-  return Handle(ready_.back().share());
+  if (inbox_.has_posted()) {
+    collect_posted();
+  }
+  return Handle(enqueue(std::move(callback)).share());
 }
 
 TimerHandle LoopCore::call_at(TimePoint when, detail::Callback callback) {
@@ -155,8 +157,21 @@ void LoopCore::call_soon_threadsafe(detail::Callback callback) {
 
 void LoopCore::soon(detail::Callback callback) {
   if (state_ != State::closed) {
-    ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+    if (inbox_.has_posted()) {
+      collect_posted();
+    }
+    enqueue(std::move(callback));
   }
+}
+
+void LoopCore::collect_posted() {
+  for (detail::Callback& posted : inbox_.take()) {
+    enqueue(std::move(posted));
+  }
+}
+
+NodeRef& LoopCore::enqueue(detail::Callback callback) {
+  return ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
@@ -195,9 +210,7 @@ void LoopCore::run_turn() {
   if (options_.write_policy == WritePolicy::coalesce) {
     write_timing_ = core::WriteTiming::end_of_turn;
   }
-  for (detail::Callback& posted : inbox_.take()) {
-    soon(std::move(posted));
-  }
+  collect_posted();
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
   std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
   core::IntrusiveList<Watcher, ServiceTag> owed;

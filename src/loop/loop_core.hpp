@@ -126,6 +126,9 @@ class LoopCore {
   class RunScope;
 
   void run_turn();
+  // Appends to the queue what call_soon_threadsafe has been given: it was there first (W-166).
+  void collect_posted();
+  NodeRef& enqueue(detail::Callback callback);
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
   void run_batch(std::vector<NodeRef>& batch);
   void run_node(NodeRef& node);

@@ -141,6 +141,36 @@ TEST_F(Posting, WorksOnTheThreadOfTheLoopToo) {
   EXPECT_EQ(Texts{"posted"}, trace_);
 }
 
+// W-166
+TEST_F(Posting, OnTheThreadOfTheLoopItKeepsTheOrderOfCallSoon) {
+  const auto queue = [this] {
+    note_soon("1");
+    loop_->call_soon_threadsafe(note("2"));
+    note_soon("3");
+    loop_->call_soon_threadsafe(note("4"));
+    loop_->call_soon_threadsafe(note("5"));
+    note_soon("6");
+  };
+  const Texts in_order{"1", "2", "3", "4", "5", "6"};
+  queue();
+  turn();
+  EXPECT_EQ(in_order, trace_) << "while no turn runs";
+  trace_.clear();
+  loop_->call_soon(queue);
+  turn();
+  EXPECT_EQ(Texts{}, trace_);
+  turn();
+  EXPECT_EQ(in_order, trace_) << "in a turn";
+}
+
+// W-166
+TEST_F(Posting, WhatAnotherThreadHasPostedComesBeforeWhatIsQueuedAfterIt) {
+  std::thread([this] { loop_->call_soon_threadsafe(note("posted")); }).join();
+  note_soon("queued after it");
+  turn();
+  EXPECT_EQ((Texts{"posted", "queued after it"}), trace_);
+}
+
 // W-162
 TEST_F(Posting, WhatIsPostedDuringATurnWaitsForTheNextOne) {
   loop_->call_soon([this] { loop_->call_soon_threadsafe(note("posted")); });

@@ -99,6 +99,25 @@ TEST_F(LoopTimers, ATimerAtTheEndOfTimeIsWaitedForADayAtATime) {
 }
 
 // W-165
+TEST_F(LoopTimers, ADelayThatDoesNotFitIntoTheClockIsTheEndOfTime) {
+  for (const nanoseconds delay :
+       {nanoseconds::max(), nanoseconds::max() - loop_->time().time_since_epoch() + seconds(1)}) {
+    const TimerHandle timer = loop_->call_later(delay, note("never"));
+    EXPECT_EQ(TimePoint::max(), timer.when());
+  }
+  run_for(hours(1));
+  EXPECT_EQ(Texts{}, trace_);
+}
+
+// W-165
+TEST_F(LoopTimers, ANegativeDelayDoesNotOvertakeATimerThatIsDueNow) {
+  note_later(nanoseconds::zero(), "none");
+  note_later(nanoseconds::min(), "negative");
+  turn();
+  EXPECT_EQ((Texts{"none", "negative"}), trace_);
+}
+
+// W-165
 TEST_F(LoopTimers, ANegativeDelayRunsInTheNextTurn) {
   const TimePoint start = loop_->time();
   note_later(seconds(-5), "past");
