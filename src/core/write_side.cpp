@@ -368,9 +368,6 @@ void WriteSide::fail(std::error_code error) {
 
 void WriteSide::discard() noexcept {
   check(!life_->alive(), "bytes are discarded only when the transport is lost");
-  if (drop_rule_ == DropRule::count_every_loss) {
-    ++drops_counted_;
-  }
   if (flow_ != FlowState::in_flight) {
     flow_ = FlowState::idle;
     statistics_.bytes_discarded += queue_.clear();

@@ -29,7 +29,7 @@ enum class FlushCause : std::uint8_t {
 /// How dropped writes are counted towards the warning; asyncio's kinds of transport differ (W-61,
 /// W-63).
 enum class DropRule : std::uint8_t {
-  count_every_loss,  ///< Sockets: a loss of any kind counts as one.
+  count_every_loss,  ///< Sockets: that it ends, in whatever way, counts as one.
   count_failures,    ///< Pipes: only a failed write does.
 };
 
@@ -102,6 +102,7 @@ class WriteSide {
         life_(&parts.life),
         timing_(&parts.timing),
         polls_(parts.polls),
+        drops_counted_(parts.drop_rule == DropRule::count_every_loss ? 1 : 0),
         drop_rule_(parts.drop_rule),
         sink_keeps_bytes_(parts.sink.keeps_bytes()) {}
 
@@ -175,7 +176,7 @@ class WriteSide {
   const std::uint64_t* polls_;
   std::uint64_t tried_after_poll_ = 0;
   std::size_t held_by_sink_ = 0;
-  std::uint64_t drops_counted_ = 0;
+  std::uint64_t drops_counted_;
   WriteStatistics statistics_;
   HalfState half_ = HalfState::open;
   FlowState flow_ = FlowState::idle;

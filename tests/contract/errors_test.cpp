@@ -84,6 +84,24 @@ TEST_P(StreamContract, W61_FourDropsAreSilentAfterClose) {
   EXPECT_SILENT_DROPS(4)
 }
 
+TEST_P(StreamContract, W61_FourDropsAreSilentWhileItDrainsToo) {
+  start();
+  block();
+  in_turn([&] { transport().close(); });
+  EXPECT_SILENT_DROPS(4)
+}
+
+TEST_P(StreamContract, W61_DropsBeforeTheLossAndAfterItAreOneCount) {
+  start();
+  block();
+  in_turn([&] { transport().close(); });
+  for (int i = 0; i < 3; ++i) {
+    transport().write("x");
+  }
+  transport().abort();
+  EXPECT_SILENT_DROPS(1)
+}
+
 TEST_P(StreamContract, W61_FourDropsAreSilentAfterAbort) {
   start();
   block();

@@ -82,6 +82,31 @@ TEST_F(Immediate, AfterAnyLossOfASocketFourDropsAreSilent) {
   EXPECT_EQ(6U, side().statistics().writes_dropped);
 }
 
+Log warnings_in(const Log& log) {
+  Log warnings;
+  std::copy_if(log.begin(), log.end(), std::back_inserter(warnings),
+               [](const std::string& line) { return line.starts_with("warn"); });
+  return warnings;
+}
+
+// W-61
+TEST(DropsOnSockets, WhatIsDroppedWhileOneDrainsIsCountedLikeWhatIsDroppedAfterIt) {
+  for (const int before : {1, 4, 6}) {
+    testing::FakeTransport transport(WriteTiming::at_once);
+    transport.room = 0;
+    transport.write("queued");
+    transport.close();
+    for (int i = 0; i < before; ++i) {
+      transport.write("x");
+    }
+    transport.ready(FakeTransport::no_limit);
+    for (int i = before; i < 6; ++i) {
+      transport.write("x");
+    }
+    EXPECT_EQ((Log{"warn 5", "warn 6"}), warnings_in(transport.take_log())) << before;
+  }
+}
+
 // W-63
 TEST(DropsOnPipes, AfterACloseFiveDropsAreSilent) {
   FakeTransport transport(WriteTiming::at_once, DropRule::count_failures);
