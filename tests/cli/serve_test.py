@@ -10,7 +10,7 @@ import termios
 import threading
 import unittest
 
-from support import CliTestCase, MIB, eventually, payload, read_all, sha256
+from support import CliTestCase, MIB, eventually, payload, read_all, settled, sha256
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
 
@@ -49,11 +49,7 @@ def wait_until_full(client):
         fcntl.ioctl(client, termios.FIONREAD, count)
         return count[0]
 
-    def is_full():
-        before = arrived()
-        select.select([], [], [], 0.3)
-        return 0 < before == arrived()
-    eventually(is_full, "the service to fill the socket")
+    settled(arrived, "the service to fill the socket")
 
 
 class Service:
@@ -229,17 +225,60 @@ class EndTest(CliTestCase):
         with self.assertRaises(OSError):
             eventually(lambda: service.client().close(), "the listening socket to be closed")
         self.assertIsNone(service.child.process.poll())
-        received = 0
-        try:
-            while chunk := client.recv(1 << 20):
-                received += len(chunk)
-        except ConnectionResetError:
-            pass  # What it had not read yet when it ended is reset.
+        received = read_all(client)
+        client.close()
         totals = json.loads(service.child.out())
         self.assertEqual(service.child.status(), 0)
         self.assertEqual(totals["bytes_discarded"], 0)
         self.assertEqual(totals["bytes_in"], totals["bytes_out"])
-        self.assertGreater(received, 0)
+        self.assertEqual(totals["bytes_in"], len(received))
+
+    def test_unread_input_costs_no_client_its_last_echo(self):
+        for listen in ("tcp://127.0.0.1:0", f"unix://{self.tmp}/sock"):
+            with self.subTest(listen):
+                service = Service(self, "echo", "--grace", "30", "--report", "json", listen=listen)
+                client = service.client()
+                # More than one buffer of the kernel: the service has input that it does not read.
+                sent = send_until_stuck(client)
+                service.child.signal(signal.SIGTERM)
+                received = read_all(client)
+                client.close()
+                totals = json.loads(service.child.out())
+                self.assertEqual(service.child.status(), 0, service.child.err())
+                self.assertEqual(totals["clients_lost"], 0)
+                self.assertEqual(totals["bytes_out"], len(received))
+                self.assertLess(len(received), sent)
+
+    def test_a_client_that_stays_is_waited_for_no_longer_than_a_second(self):
+        service = Service(self, "echo", "--grace", "30", "--report", "json")
+        client = service.client()
+        client.sendall(b"word")
+        self.assertEqual(client.recv(10), b"word")
+        totals = json.loads(service.end())
+        self.assertLess(totals["seconds"], 20)
+        self.assertEqual((totals["clients"], totals["clients_lost"]), (1, 0))
+        client.close()
+
+    def test_the_grace_period_bounds_that_too(self):
+        service = Service(self, "echo", "--grace", "0", "--report", "json")
+        client = service.client()
+        client.sendall(b"word")
+        self.assertEqual(client.recv(10), b"word")
+        totals = json.loads(service.end())
+        self.assertLess(totals["seconds"], 0.9)
+        client.close()
+
+    def test_a_client_that_has_ended_is_not_waited_for(self):
+        service = Service(self, "chargen", "--grace", "30", "--report", "json")
+        client = service.client()
+        client.shutdown(socket.SHUT_WR)
+        wait_until_full(client)
+        service.child.signal(signal.SIGTERM)
+        received = read_all(client)
+        totals = json.loads(service.child.out())
+        self.assertEqual(totals["bytes_out"], len(received))
+        self.assertEqual(totals["clients_lost"], 0)
+        client.close()
 
     def test_grace_period_ends(self):
         service = Service(self, "chargen", "--grace", "0.2", "--report", "json")

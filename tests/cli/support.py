@@ -1,7 +1,9 @@
 """What the tests of the command line program share. Standard library only.
 
-SLUICE_PROGRAM names the program. Nothing here waits for time to pass: every wait is for a condition
-that can be observed, with a deadline after which the test fails and says what it waited for.
+SLUICE_PROGRAM names the program. Every wait is for something that can be observed, with a deadline
+after which the test fails and says what it waited for. What another process writes to a file or does
+to a socket of its own raises no event here, so eventually() and settled() look again and again; no
+other function sleeps (tests/house/check_house.py).
 """
 import contextlib
 import hashlib
@@ -45,6 +47,15 @@ def eventually(condition, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {DEADLINE_S} s in vain for {what}")
         time.sleep(0.005)
+
+
+def settled(observe, what):
+    """A true value of observe() that is still the same a moment later."""
+    def unchanged():
+        before = observe()
+        time.sleep(0.3)
+        return before if before and before == observe() else None
+    return eventually(unchanged, what)
 
 
 class Child:

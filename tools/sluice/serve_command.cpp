@@ -41,7 +41,8 @@ LoopOptions talking_loop() {
 
 class Serve {
  public:
-  explicit Serve(const ServeOptions& options) : options_(options), loop_(talking_loop()) {}
+  explicit Serve(const ServeOptions& options)
+      : options_(options), loop_(talking_loop()), service_(options.service, loop_, options.marks) {}
 
   int run() {
     on_ending_signal(loop_, [this](int /*number*/) { end(); });
@@ -61,16 +62,14 @@ class Serve {
   enum class State : std::uint8_t {
     opening,   ///< not listening yet
     serving,   ///< clients are accepted
-    flushing,  ///< no more clients; those that are here get what is buffered for them
+    flushing,  ///< no more clients; those that are here get what is buffered for them, and the end
     aborting,  ///< they do not any more
   };
 
   void listen() {
     ServerOptions server_options;
     server_options.start_serving = false;
-    const auto factory = [this] {
-      return make_service(options_.service, loop_, options_.marks, totals_);
-    };
+    const auto factory = [this] { return service_.make_client(); };
     Future<std::shared_ptr<Server>> future = [&] {
       if (options_.listen.kind == EndpointKind::tcp_listen) {
         return loop_.create_server(factory, options_.listen.host, options_.listen.port,
@@ -126,7 +125,7 @@ class Serve {
   void flush() {
     state_ = State::flushing;
     server_->close();
-    server_->close_clients();
+    service_.finish();
     const Seconds grace(options_.grace_seconds);
     grace_ = loop_.call_later(std::chrono::duration_cast<std::chrono::nanoseconds>(grace),
                               [this] { abort(); });
@@ -155,37 +154,38 @@ class Serve {
   }
 
   [[nodiscard]] std::string json_report(Seconds seconds) const {
+    const ServiceTotals& totals = service_.totals();
     JsonObject object;
     object.text("service", service_name(options_.service))
         .text("listen", options_.listen.text)
         .seconds("seconds", seconds)
-        .number("clients", totals_.clients)
-        .number("clients_lost", totals_.clients_lost)
-        .number("bytes_in", totals_.bytes_in)
-        .number("bytes_out", totals_.bytes_out)
-        .number("bytes_discarded", totals_.bytes_discarded)
-        .number("pauses", totals_.pauses)
-        .number("peak_buffer", totals_.peak_buffer)
-        .number("syscalls", totals_.syscalls);
+        .number("clients", totals.clients)
+        .number("clients_lost", totals.clients_lost)
+        .number("bytes_in", totals.bytes_in)
+        .number("bytes_out", totals.bytes_out)
+        .number("bytes_discarded", totals.bytes_discarded)
+        .number("pauses", totals.pauses)
+        .number("peak_buffer", totals.peak_buffer)
+        .number("syscalls", totals.syscalls);
     return object.str() + "\n";
   }
 
   [[nodiscard]] std::string text_report(Seconds seconds) const {
+    const ServiceTotals& totals = service_.totals();
     std::string text(service_name(options_.service));
-    text += ": " + std::to_string(totals_.clients) + " clients, " +
-            std::to_string(totals_.clients_lost) + " lost, in " + fixed(seconds.count(), 3) +
-            " s\n";
-    text += "in:  " + exact_bytes(totals_.bytes_in) + "\n";
-    text += "out: " + exact_bytes(totals_.bytes_out) + ", " + exact_bytes(totals_.bytes_discarded) +
-            " discarded, " + std::to_string(totals_.pauses) + " pauses, peak buffer " +
-            std::to_string(totals_.peak_buffer) + ", " + std::to_string(totals_.syscalls) +
+    text += ": " + std::to_string(totals.clients) + " clients, " +
+            std::to_string(totals.clients_lost) + " lost, in " + fixed(seconds.count(), 3) + " s\n";
+    text += "in:  " + exact_bytes(totals.bytes_in) + "\n";
+    text += "out: " + exact_bytes(totals.bytes_out) + ", " + exact_bytes(totals.bytes_discarded) +
+            " discarded, " + std::to_string(totals.pauses) + " pauses, peak buffer " +
+            std::to_string(totals.peak_buffer) + ", " + std::to_string(totals.syscalls) +
             " syscalls\n";
     return text;
   }
 
   const ServeOptions& options_;
-  ServiceTotals totals_;
   EventLoop loop_;
+  Service service_;
   std::shared_ptr<Server> server_;
   State state_ = State::opening;
   TimerHandle grace_;

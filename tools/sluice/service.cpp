@@ -1,6 +1,7 @@
 #include "service.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,47 +10,122 @@ namespace sluice::cli {
 
 namespace {
 
-// What the three services share: the marks and the accounting.
+// A client that has read everything closes its side soon. One that does not is not waited for: all
+// it was sent is in the kernel's hands.
+constexpr std::chrono::seconds linger_time{1};
+
+}  // namespace
+
+// What the three services share: the marks, the accounting and the end.
 class Client : public Protocol {
  public:
-  Client(EventLoop& loop, BufferMarks marks, ServiceTotals& totals)
-      : loop_(loop), marks_(marks), totals_(totals) {}
+  explicit Client(Service& service) : service_(service) {}
 
   void connection_made(std::shared_ptr<Transport> transport) override {
     transport_ = std::move(transport);
-    transport_->set_write_buffer_limits(marks_.high, marks_.low);
-    ++totals_.clients;
-    begin();
+    transport_->set_write_buffer_limits(service_.marks_.high, service_.marks_.low);
+    ++service_.totals_.clients;
+    service_.clients_.insert(this);
+    if (service_.state_ == Service::State::finishing) {
+      finish();
+    } else {
+      begin();
+    }
   }
   void data_received(Bytes data) override {
-    totals_.bytes_in += data.size();
-    receive(data);
+    if (state_ == State::serving) {
+      service_.totals_.bytes_in += data.size();
+      receive(data);
+    }
+  }
+  bool eof_received() override {
+    peer_has_ended_ = true;
+    return state_ == State::serving && goes_on_without_input();
+  }
+  void pause_writing() override {
+    if (state_ == State::serving) {
+      hold();
+    }
+  }
+  void resume_writing() override {
+    if (state_ == State::serving) {
+      go_on();
+    } else {
+      linger();
+    }
   }
   void connection_lost(std::error_code error) override {
-    end();
+    halt();
+    linger_.cancel();
+    service_.clients_.erase(this);
     const WriteStatistics statistics = transport_->write_statistics();
-    totals_.clients_lost += error ? 1U : 0U;
-    totals_.bytes_out += statistics.bytes_written;
-    totals_.bytes_discarded += statistics.bytes_discarded;
-    totals_.pauses += statistics.pauses;
-    totals_.syscalls += statistics.send_calls;
-    totals_.peak_buffer = std::max(totals_.peak_buffer, statistics.peak_buffer_size);
+    ServiceTotals& totals = service_.totals_;
+    totals.clients_lost += error ? 1U : 0U;
+    totals.bytes_out += statistics.bytes_written;
+    totals.bytes_discarded += statistics.bytes_discarded;
+    totals.pauses += statistics.pauses;
+    totals.syscalls += statistics.send_calls;
+    totals.peak_buffer = std::max(totals.peak_buffer, statistics.peak_buffer_size);
     transport_.reset();
+  }
+
+  // Closing a socket with unread data in it would reset the connection and could cost the client
+  // its last bytes. So the end is sent behind them, and what comes is read until the client ends
+  // too.
+  void finish() {
+    if (state_ != State::serving) {
+      return;
+    }
+    state_ = State::flushing;
+    halt();
+    if (peer_has_ended_) {
+      transport_->close();
+      return;
+    }
+    transport_->write_eof();
+    // A client may have to be read from before it reads.
+    transport_->resume_reading();
+    // With both marks at zero, resume_writing says when the last byte has gone.
+    transport_->set_write_buffer_limits(0, 0);
+    if (transport_->get_write_buffer_size() == 0) {
+      linger();
+    }
   }
 
  protected:
   virtual void begin() {}
   virtual void receive(Bytes /*data*/) {}
-  virtual void end() {}
-  [[nodiscard]] EventLoop& loop() { return loop_; }
+  // The buffer is above its high mark; at its low mark again.
+  virtual void hold() {}
+  virtual void go_on() {}
+  // Nothing more is produced.
+  virtual void halt() {}
+  [[nodiscard]] virtual bool goes_on_without_input() const { return false; }
+  [[nodiscard]] EventLoop& loop() { return service_.loop_; }
   [[nodiscard]] Transport& transport() { return *transport_; }
 
  private:
-  EventLoop& loop_;
-  BufferMarks marks_;
-  ServiceTotals& totals_;
+  enum class State : std::uint8_t {
+    serving,    // bytes come and go
+    flushing,   // the end was sent behind what is buffered; what comes is thrown away
+    lingering,  // all has gone; the client's end is awaited
+  };
+
+  void linger() {
+    if (state_ == State::flushing) {
+      state_ = State::lingering;
+      linger_ = loop().call_later(linger_time, [this] { transport_->close(); });
+    }
+  }
+
+  Service& service_;
   std::shared_ptr<Transport> transport_;
+  TimerHandle linger_;
+  State state_ = State::serving;
+  bool peer_has_ended_ = false;
 };
+
+namespace {
 
 // RFC 863: everything is read and thrown away.
 class DiscardClient final : public Client {
@@ -61,11 +137,11 @@ class DiscardClient final : public Client {
 class EchoClient final : public Client {
  public:
   using Client::Client;
-  void pause_writing() override { transport().pause_reading(); }
-  void resume_writing() override { transport().resume_reading(); }
 
  private:
   void receive(Bytes data) override { transport().write(data); }
+  void hold() override { transport().pause_reading(); }
+  void go_on() override { transport().resume_reading(); }
 };
 
 // One whole period of RFC 864: 95 lines, each of 72 of the 95 printable characters, each beginning
@@ -88,14 +164,14 @@ std::string chargen_period() {
 class ChargenClient final : public Client {
  public:
   using Client::Client;
-  void pause_writing() override { next_.cancel(); }
-  void resume_writing() override { produce_later(); }
-  // A client that has nothing to say goes on reading.
-  bool eof_received() override { return true; }
 
  private:
   void begin() override { produce_later(); }
-  void end() override { next_.cancel(); }
+  void hold() override { next_.cancel(); }
+  void go_on() override { produce_later(); }
+  void halt() override { next_.cancel(); }
+  // A client that has nothing to say goes on reading.
+  [[nodiscard]] bool goes_on_without_input() const override { return true; }
 
   // One block each turn: a fast client must not keep the others waiting.
   void produce_later() {
@@ -116,17 +192,24 @@ class ChargenClient final : public Client {
 
 }  // namespace
 
-std::shared_ptr<Protocol> make_service(ServiceKind kind, EventLoop& loop, BufferMarks marks,
-                                       ServiceTotals& totals) {
-  switch (kind) {
+std::shared_ptr<Protocol> Service::make_client() {
+  switch (kind_) {
     case ServiceKind::echo:
-      return std::make_shared<EchoClient>(loop, marks, totals);
+      return std::make_shared<EchoClient>(*this);
     case ServiceKind::chargen:
-      return std::make_shared<ChargenClient>(loop, marks, totals);
+      return std::make_shared<ChargenClient>(*this);
     case ServiceKind::discard:
       break;
   }
-  return std::make_shared<DiscardClient>(loop, marks, totals);
+  return std::make_shared<DiscardClient>(*this);
+}
+
+void Service::finish() {
+  state_ = State::finishing;
+  // None is lost inside: connection_lost comes from the loop.
+  for (Client* client : clients_) {
+    client->finish();
+  }
 }
 
 }  // namespace sluice::cli
