@@ -31,7 +31,7 @@ def wait_until(condition, what):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {PATIENCE} s")
-        select.select([], [], [], 0.01)
+        time.sleep(0.01)
 
 
 def read_some(file, count=65536):

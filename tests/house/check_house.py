@@ -63,6 +63,12 @@ FORBIDDEN_IN_TESTS = (
      "a test waits for an event, not for time"),
 )
 
+# Another process raises no event here: these look again and again, with a deadline. No other test
+# in Python sleeps.
+SLEEP_IN_PYTHON = re.compile(r"\btime\.sleep\b|\bfrom\s+time\s+import\b.*\bsleep\b"
+                             r"|\bselect\.select\(\s*\[\s*\]\s*,\s*\[\s*\]\s*,\s*\[\s*\]")
+MAY_SLEEP = {"support.py": frozenset(("eventually", "settled", "wait_until"))}
+
 TOKEN = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"([^()\\\s]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""",
     re.DOTALL)
@@ -103,6 +109,8 @@ class House:
                 self.offence(path, len(lines), f"{len(lines)} lines, {MAX_LINES} are allowed")
             if path.suffix in (".cpp", ".hpp"):
                 self.check_cpp(path, text)
+            if path.parts[0] == "tests" and path.suffix == ".py":
+                self.check_python_test(path, lines)
             if path.parts[0] == "tests" and path.name.endswith("_test.cpp"):
                 tests.append(path)
         return tests
@@ -111,6 +119,15 @@ class House:
         for number, line in enumerate(lines, 1):
             if MARK.search(line) and not MARK_WITH_KIND.search(line):
                 self.offence(path, number, "a to-do note is written TO" "DO(kind): what")
+
+    def check_python_test(self, path, lines):
+        function = ""
+        for number, line in enumerate(lines, 1):
+            if definition := re.match(r"(?:def|class)\s+(\w+)", line):
+                function = definition.group(1)
+            allowed = function in MAY_SLEEP.get(path.name, ())
+            if path.parts[1] != "house" and not allowed and SLEEP_IN_PYTHON.search(line):
+                self.offence(path, number, "sleeps: a test waits for an event, not for time")
 
     def check_cpp(self, path, text):
         code = code_only(text).splitlines()

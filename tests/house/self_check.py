@@ -22,6 +22,7 @@ GOOD = {
     "src/loop/loop.cpp": '#include "core/queue.hpp"\n#include "sluice/event_loop.hpp"\n',
     "src/transports/tcp.cpp": '#include "loop/loop.hpp"\n#include "sys/calls.hpp"\n',
     "tools/sluice/main.cpp": '#include <unistd.h>\n#include "sluice/buffer.hpp"\n',
+    "tests/examples/support.py": "def eventually(condition):\n    time.sleep(0.005)\n",
     "tests/core/queue_test.cpp":
         f'// {MARK}(perf): a longer run\nconst char* s = "GTEST_SKIP DISABLED_x";\n',
 }
@@ -62,6 +63,14 @@ BAD = {
     "a disabled test": ("tests/core/a.cpp", "TEST(A, DISABLED_b) {}\n", 1, "DISABLED_b"),
     "a test that sleeps":
         ("testing/a.cpp", "std::this_thread::sleep_for(1s);\n", 1, "sleep_for"),
+    "a test in Python that sleeps":
+        ("tests/cli/a_test.py", "import time\n\n\ndef f():\n    time.sleep(1)\n", 5, "sleeps"),
+    "one that imports sleep": ("tests/cli/a_test.py", "from time import sleep\n", 1, "sleeps"),
+    "one that sleeps by select":
+        ("tests/cli/a_test.py", "select.select([], [],[], 0.1)\n", 1, "sleeps"),
+    "a helper that sleeps elsewhere than where it looks again":
+        ("tests/cli/support.py", "def eventually():\n    pass\n\n\ndef f():\n    time.sleep(1)\n",
+         6, "sleeps"),
     "a note without a kind": ("src/core/a.cpp", f"int a;  // {MARK}: later\n", 1, "to-do"),
     "a note of an unknown kind": ("a.md", f"{MARK}(whatever): x\n", 1, "to-do"),
 }
