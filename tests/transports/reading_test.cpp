@@ -1,5 +1,6 @@
 // How a transport reads: one read for each event, edges that are not lost, the end, failures.
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <stdexcept>
@@ -459,6 +460,29 @@ TEST(ReadPipesOfTheSystem, DevNullIsAtItsEndAtOnce) {
   loop.run_forever();
   EXPECT_EQ("CM ER CL(ok)", read->trace);
   read->transport.reset();
+}
+
+// W-154
+TEST(ReadingOfTheSystem, DataBehindAnUrgentByteDoesNotWaitForMore) {
+  EventLoop loop;
+  testing::FdPair pair = testing::make_tcp_pair();
+  const auto record = std::make_shared<Recording>();
+  record->on_data_received = [&](Bytes) {
+    if (record->received() == "beforeafter") {
+      loop.stop();
+    }
+  };
+  // All of it is there before the first read, which stops at the urgent byte as if there were no
+  // more.
+  EXPECT_EQ(6, ::send(pair.peer.get(), "before", 6, 0));
+  EXPECT_EQ(1, ::send(pair.peer.get(), "!", 1, MSG_OOB));
+  EXPECT_EQ(5, ::send(pair.peer.get(), "after", 5, 0));
+  loop.connect_accepted_socket([&] { return std::make_shared<RecordingProtocol>(record); },
+                               std::move(pair.transport));
+  loop.call_later(seconds(10), [&] { loop.stop(); });
+  loop.run_forever();
+  EXPECT_EQ("beforeafter", record->received());
+  record->release();
 }
 
 // W-154
