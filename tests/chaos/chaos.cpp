@@ -24,10 +24,11 @@ namespace {
 constexpr std::size_t connections_per_round = 12;
 constexpr std::chrono::seconds round_deadline{30};
 
-class DuplexWriter final : public Protocol {
+template <class Base, class TransportKind>
+class AnyWriter final : public Base {
  public:
-  DuplexWriter(Round& round, Ledger& ledger) : round_(round), writer_(round, ledger) {}
-  void connection_made(std::shared_ptr<Transport> transport) override {
+  AnyWriter(Round& round, Ledger& ledger) : round_(round), writer_(round, ledger) {}
+  void connection_made(std::shared_ptr<TransportKind> transport) override {
     writer_.start(std::move(transport));
   }
   void pause_writing() override { writer_.pause(); }
@@ -41,24 +42,8 @@ class DuplexWriter final : public Protocol {
   Round& round_;
   Writer writer_;
 };
-
-class PipeWriter final : public WriteProtocol {
- public:
-  PipeWriter(Round& round, Ledger& ledger) : round_(round), writer_(round, ledger) {}
-  void connection_made(std::shared_ptr<WriteTransport> transport) override {
-    writer_.start(std::move(transport));
-  }
-  void pause_writing() override { writer_.pause(); }
-  void resume_writing() override { writer_.resume(); }
-  void connection_lost(std::error_code /*error*/) override {
-    writer_.lost();
-    round_.end_gone();
-  }
-
- private:
-  Round& round_;
-  Writer writer_;
-};
+using DuplexWriter = AnyWriter<Protocol, Transport>;
+using PipeWriter = AnyWriter<WriteProtocol, WriteTransport>;
 
 template <class Base, class TransportKind>
 class AnyReader final : public Base {
