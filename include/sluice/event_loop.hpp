@@ -93,9 +93,9 @@ class EventLoop {
   TimerHandle call_at(TimePoint when, F&& callback) {
     return schedule_at(when, detail::Callback(std::forward<F>(callback)));
   }
-  /// call_soon from any thread; wakes the loop (W-166). The callback is destroyed on the loop's
-  /// thread. Throws std::logic_error when the loop is closed; the loop must not be destroyed
-  /// meanwhile.
+  /// call_soon from any thread, in one order with call_soon; wakes the loop (W-166). The callback
+  /// is destroyed on the loop's thread. Throws std::logic_error when the loop is closed; the loop
+  /// must not be destroyed meanwhile.
   template <class F>
   void call_soon_threadsafe(F&& callback) {
     schedule_threadsafe(detail::Callback(std::forward<F>(callback)));
@@ -133,13 +133,15 @@ class EventLoop {
   void call_exception_handler(const ExceptionContext& context) noexcept;
 
   /// Runs `callback`, as an ordinary callback, after each delivery of signal `number`; replaces an
-  /// earlier one. Throws std::invalid_argument for a number that is none, std::system_error for one
-  /// that cannot be caught (W-192). Unlike in asyncio, the loop may run on any thread.
+  /// earlier one, of another loop of the process too. Throws std::invalid_argument for a number
+  /// that is none, std::system_error for one that cannot be caught (W-192). Unlike in asyncio, the
+  /// loop may run on any thread.
   template <class F>
   void add_signal_handler(int number, F&& callback) {
     install_signal_handler(number, detail::Callback(std::forward<F>(callback)));
   }
-  /// Restores the default action. Returns whether there was a handler.
+  /// Restores the default action, unless another loop handles the signal by now. Returns whether
+  /// this loop had a handler.
   bool remove_signal_handler(int number);
 
   /// Connects to `host`, which is resolved off the loop's thread unless numeric. The factory is
@@ -152,7 +154,9 @@ class EventLoop {
     return typed<Connection<P>>(connect_tcp(duplex_factory<P>(std::forward<Factory>(factory)),
                                             std::move(host), port, std::move(options)));
   }
-  /// Connects to a Unix socket; a path that begins with a NUL byte is an abstract name (W-183).
+  /// Connects to a Unix socket; a path that begins with a NUL byte is an abstract name. Failure,
+  /// also: std::system_error(invalid_argument) for no path, filename_too_long for one that does not
+  /// fit (W-183).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> create_unix_connection(Factory&& factory, std::string path,
                                                ConnectOptions options = {}) {
