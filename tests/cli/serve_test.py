@@ -241,6 +241,9 @@ class EndTest(CliTestCase):
                 # More than one buffer of the kernel: the service has input that it does not read.
                 sent = send_until_stuck(client)
                 service.child.signal(signal.SIGTERM)
+                # Only now: reading makes room, and then the service would go on to read.
+                with self.assertRaises(OSError):
+                    eventually(lambda: service.client().close(), "the listening socket to be closed")
                 received = read_all(client)
                 client.close()
                 totals = json.loads(service.child.out())

@@ -223,13 +223,15 @@ class EndIsRemembered:
 
 
 class ClosedSocketDrops:
+    """As if close() had lost the connection, which counts as the first of the drops."""
+
     drops = 0
 
     def dropped(self, size):
         if not self._closing or self._eof or self._conn_lost or not size:
             return False
         note("W-16")
-        if self.drops >= DROP_THRESHOLD:
+        if self.drops + 1 >= DROP_THRESHOLD:
             selector_events.logger.warning("socket.send() raised exception.")
         self.drops += 1
         return True
