@@ -385,7 +385,7 @@ TEST(ServingOfTheSystem, WhoConnectsBeforeItServesIsRefused) {
       loop.create_server([&] { return std::make_shared<RecordingProtocol>(record); }, "127.0.0.1",
                          0, {.start_serving = false}));
   const std::uint16_t port = server->sockets().front().port();
-  EXPECT_THROW(testing::raw_connect(port), std::system_error);
+  EXPECT_THROW(static_cast<void>(testing::raw_connect(port)), std::system_error);
   server->start_serving();
   const Fd peer = testing::raw_connect(port);
   record->on_connection_made = [&] { loop.stop(); };
