@@ -236,7 +236,8 @@ TEST_F(Linux, EpollReportsWithTheDataWord) {
   EXPECT_TRUE(sys_->epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.get(), wanted).ok());
   std::array<epoll_event, 4> events{};
   EXPECT_EQ(1U, sys_->epoll_wait(epoll.get(), events, -1).value);
-  EXPECT_EQ(42U, events[0].data.u64);
+  // The field is packed: nothing may refer to it.
+  EXPECT_EQ(42U, std::uint64_t{events[0].data.u64});
   EXPECT_EQ(EBADF, sys_->epoll_wait(99999, events, 0).error);
 }
 
