@@ -5,6 +5,7 @@
 #include <span>
 #include <system_error>
 
+#include "core/external.hpp"
 #include "sluice/bytes.hpp"
 
 namespace sluice::core {
@@ -45,6 +46,11 @@ class Sink {
   [[nodiscard]] virtual bool keeps_bytes() const noexcept { return false; }
   /// Bytes accepted but not yet in the kernel; they count as buffered.
   [[nodiscard]] virtual std::size_t pending() const noexcept { return 0; }
+  /// Offers the next bytes of `range`, at most `most`, in one attempt. A sink that cannot reach them
+  /// is given them with write() instead.
+  virtual ExternalResult write_external(External& /*range*/, std::size_t /*most*/) noexcept {
+    return ExternalResult::unsupported();
+  }
   /// Tells the peer that nothing more comes; everything has been accepted before.
   virtual std::error_code shutdown() noexcept = 0;
 };

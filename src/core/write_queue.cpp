@@ -8,6 +8,14 @@
 
 namespace sluice::core {
 
+// One by one: a range holds the next, and a long chain would be destroyed recursively.
+WriteQueue::~WriteQueue() {
+  for (std::shared_ptr<External> chain = take_externals(); chain != nullptr;) {
+    pop(chain);
+  }
+  clear();
+}
+
 void WriteQueue::append_copy(Bytes bytes) {
   if (bytes.empty()) {
     return;
@@ -91,21 +99,24 @@ void WriteQueue::close_open_slab() noexcept {
 std::size_t WriteQueue::gather(std::span<Bytes> pieces) const noexcept {
   check(!in_flight(), "nothing is gathered while bytes are in flight");
   std::size_t count = 0;
-  for (const Segment* segment = head_; segment != nullptr && count < pieces.size();
-       segment = segment->next) {
-    pieces[count++] = segment->bytes;
+  std::size_t left = front_size();
+  for (const Segment* segment = head_; left > 0 && count < pieces.size(); segment = segment->next) {
+    // Bytes on both sides of a range may share a segment.
+    const Bytes piece = segment->bytes.first(std::min(left, segment->bytes.size()));
+    left -= piece.size();
+    pieces[count++] = piece;
   }
   return count;
 }
 
 void WriteQueue::submit(std::size_t count) noexcept {
   check(!in_flight(), "one submission at a time");
-  check(count <= size(), "only queued bytes are submitted");
+  check(count <= front_size(), "only queued bytes before a range are submitted");
   submitted_ = acknowledged_ + count;
 }
 
 void WriteQueue::acknowledge(std::size_t count) noexcept {
-  check(count <= size(), "only queued bytes are acknowledged");
+  check(count <= front_size(), "only queued bytes before a range are acknowledged");
   acknowledged_ += count;
   submitted_ = acknowledged_;
   while (count > 0) {
@@ -132,6 +143,91 @@ std::size_t WriteQueue::clear() noexcept {
   return discarded;
 }
 
+void WriteQueue::append_external(std::shared_ptr<External> range) noexcept {
+  check(range->next_ == nullptr && range.get() != last_external_, "a range is in one queue at most");
+  range->position_ = queued_ - inserted_;
+  External* const last = range.get();
+  (last_external_ == nullptr ? first_external_ : last_external_->next_) = std::move(range);
+  last_external_ = last;
+}
+
+std::shared_ptr<External> WriteQueue::remove_external(const External& range) noexcept {
+  External* previous = nullptr;
+  std::shared_ptr<External>* link = &first_external_;
+  while (*link != nullptr && link->get() != &range) {
+    previous = link->get();
+    link = &previous->next_;
+  }
+  if (*link == nullptr) {
+    return nullptr;
+  }
+  std::shared_ptr<External> removed = std::move(*link);
+  *link = std::move(removed->next_);
+  if (last_external_ == &range) {
+    last_external_ = previous;
+  }
+  return removed;
+}
+
+std::shared_ptr<External> WriteQueue::take_externals() noexcept {
+  last_external_ = nullptr;
+  std::shared_ptr<External> chain = std::move(first_external_);
+  return chain;
+}
+
+std::shared_ptr<External> WriteQueue::pop(std::shared_ptr<External>& chain) noexcept {
+  std::shared_ptr<External> first = std::move(chain);
+  chain = std::move(first->next_);
+  return first;
+}
+
+ExternalResult WriteQueue::fetch_external() {
+  check(next_external() != nullptr && !in_flight(), "only a range at the front is fetched");
+  Slab* slab = pool_->new_slab();
+  Segment* segment = nullptr;
+  try {
+    segment = pool_->new_segment();
+  } catch (...) {
+    pool_->release(slab);
+    throw;
+  }
+  External& range = *first_external_;
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(),
+                                                                     slab->storage.size()));
+  const ExternalResult result = range.read(std::span(slab->storage).first(most));
+  segment->slab = slab;
+  if (result.kind != ExternalResult::Kind::moved) {
+    pool_->release(segment);
+    return result;
+  }
+  range.advance(result.count);
+  slab->used = static_cast<std::uint32_t>(result.count);
+  segment->bytes = Bytes(slab->storage.data(), result.count);
+  segment->next = head_;
+  head_ = segment;
+  if (tail_ == nullptr) {
+    tail_ = segment;
+  }
+  ++segment_count_;
+  queued_ += result.count;
+  inserted_ += result.count;
+  return result;
+}
+
+void WriteQueue::check_externals() const noexcept {
+  std::uint64_t position = acknowledged_;
+  const External* last = nullptr;
+  for (const External* range = first_external_.get(); range != nullptr;
+       range = range->next_.get()) {
+    check(position <= range->position_ + inserted_, "ranges stand in order, none behind the front");
+    position = range->position_ + inserted_;
+    last = range;
+  }
+  check(position <= queued_, "no range stands behind the end");
+  check(submitted_ - acknowledged_ <= front_size(), "nothing behind a range is submitted");
+  check(last == last_external_, "the last range is the last");
+}
+
 void WriteQueue::check_invariants() const noexcept {
   check(acknowledged_ <= submitted_, "acknowledged <= submitted");
   check(submitted_ <= queued_, "submitted <= queued");
@@ -147,7 +243,8 @@ void WriteQueue::check_invariants() const noexcept {
   check(bytes == size(), "size is the sum of the segments");
   check(segments == segment_count_, "segment_count counts the segments");
   check(last == tail_, "tail is the last segment");
-  check(!empty() || open_slab_ == nullptr, "an empty queue holds no memory");
+  check(size() > 0 || open_slab_ == nullptr, "an empty queue holds no memory");
+  check_externals();
 }
 
 }  // namespace sluice::core

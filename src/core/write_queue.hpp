@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
+#include "core/external.hpp"
 #include "core/segment_pool.hpp"
 #include "sluice/buffer.hpp"
 #include "sluice/bytes.hpp"
@@ -16,7 +18,7 @@ namespace sluice::core {
 ///     acknowledged <= submitted <= queued
 ///
 /// queued: given to us; submitted: a sink works on them; acknowledged: gone. An empty queue holds
-/// no memory.
+/// no memory. Between the bytes there may be external ranges, which are no bytes of the queue.
 class WriteQueue {
  public:
   /// An owned Buffer of at most this many bytes is cheaper to copy than to link.
@@ -26,7 +28,7 @@ class WriteQueue {
   explicit WriteQueue(SegmentPool& pool) noexcept : pool_(&pool) {}
   WriteQueue(const WriteQueue&) = delete;
   WriteQueue& operator=(const WriteQueue&) = delete;
-  ~WriteQueue() { clear(); }
+  ~WriteQueue();
 
   /// Appends a copy. Throws std::bad_alloc and is unchanged then.
   void append_copy(Bytes bytes);
@@ -34,8 +36,8 @@ class WriteQueue {
   /// then.
   void append(Buffer buffer);
 
-  /// Fills `pieces` with the front of the queue; returns how many were filled. Nothing may be
-  /// submitted.
+  /// Fills `pieces` with the front of the queue, up to the first external range; returns how many
+  /// were filled. Nothing may be submitted.
   [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) const noexcept;
 
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.
@@ -43,14 +45,41 @@ class WriteQueue {
   /// The first `count` bytes are gone, submitted or not; what else was submitted is ours again.
   /// O(segments touched).
   void acknowledge(std::size_t count) noexcept;
-  /// Forgets every byte; none may be submitted. Returns how many there were.
+  /// Forgets every byte; none may be submitted, no external range be there. Returns how many there
+  /// were.
   std::size_t clear() noexcept;
 
-  /// Bytes not yet acknowledged. O(1).
+  /// Puts `range` behind everything.
+  void append_external(std::shared_ptr<External> range) noexcept;
+  [[nodiscard]] bool has_external() const noexcept { return first_external_ != nullptr; }
+  /// The range at the very front; null when bytes come first, or nothing.
+  [[nodiscard]] External* next_external() const noexcept {
+    return first_external_ != nullptr && front_size() == 0 ? first_external_.get() : nullptr;
+  }
+  /// Takes `range` out, wherever it stands; null if it is not there.
+  std::shared_ptr<External> remove_external(const External& range) noexcept;
+  /// Takes all ranges out, in order; each holds the next one.
+  std::shared_ptr<External> take_externals() noexcept;
+  /// Separates the first of such ranges from the rest, which becomes `chain`.
+  static std::shared_ptr<External> pop(std::shared_ptr<External>& chain) noexcept;
+  /// Reads at most a slab's worth of the range at the front to the place before it. Throws
+  /// std::bad_alloc and has changed nothing then.
+  ExternalResult fetch_external();
+
+  /// Bytes not yet acknowledged, without those of external ranges. O(1).
   [[nodiscard]] std::size_t size() const noexcept {
     return static_cast<std::size_t>(queued_ - acknowledged_);
   }
-  [[nodiscard]] bool empty() const noexcept { return queued_ == acknowledged_; }
+  /// Neither bytes nor external ranges.
+  [[nodiscard]] bool empty() const noexcept {
+    return queued_ == acknowledged_ && first_external_ == nullptr;
+  }
+  /// The bytes up to the first external range.
+  [[nodiscard]] std::size_t front_size() const noexcept {
+    return first_external_ == nullptr
+               ? size()
+               : static_cast<std::size_t>(first_external_->position_ + inserted_ - acknowledged_);
+  }
   [[nodiscard]] bool in_flight() const noexcept { return submitted_ != acknowledged_; }
   /// How many pieces gather() would need for everything.
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }
@@ -66,6 +95,7 @@ class WriteQueue {
   void open_fresh_slab();
   void push_into_open_slab(Segment* segment) noexcept;
   void close_open_slab() noexcept;
+  void check_externals() const noexcept;
 
   SegmentPool* pool_;
   Segment* head_ = nullptr;
@@ -75,6 +105,11 @@ class WriteQueue {
   std::uint64_t queued_ = 0;
   std::uint64_t submitted_ = 0;
   std::uint64_t acknowledged_ = 0;
+  std::shared_ptr<External> first_external_;
+  External* last_external_ = nullptr;
+  // Bytes that ever came in at the front. A range stands where queued_ was when it came, and further
+  // back by what has come in at the front since: at position_ + inserted_.
+  std::uint64_t inserted_ = 0;
 };
 
 }  // namespace sluice::core

@@ -51,7 +51,8 @@ void WriteSide::write(Bytes data) {
       data.size() >= direct_send_bytes || size() + data.size() > marks_.limits().high;
   const bool now = *timing_ == WriteTiming::at_once ? flow_ == FlowState::idle
                                                     : flow_ <= FlowState::dirty && worth_a_call;
-  if (now && !sink_keeps_bytes_ && queue_.segment_count() < Sink::max_pieces) {
+  if (now && !sink_keeps_bytes_ && !queue_.has_external() &&
+      queue_.segment_count() < Sink::max_pieces) {
     send_with(data);
   } else if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
     after_append();
@@ -150,7 +151,8 @@ void WriteSide::after_append() {
       host_->request_flush();
     }
   }
-  if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high && push_out()) {
+  if (flow_ == FlowState::dirty && !at_once && size() > marks_.limits().high &&
+      !queue_.has_external() && push_out()) {
     request_resume_if_low();
   }
   note_growth();
@@ -177,6 +179,9 @@ void WriteSide::note_growth() {
 
 // Whether that moved bytes.
 bool WriteSide::push_out() {
+  if (queue_.has_external()) {
+    return push_ranges();
+  }
   std::size_t offered = 0;
   const SinkResult result = offer_front({}, offered);
   return take_result(result, offered) && result.kind == SinkResult::Kind::accepted;
@@ -261,9 +266,7 @@ void WriteSide::flush(FlushCause cause) {
   if (cause == FlushCause::readiness && polls_ != nullptr && tried_after_poll_ == *polls_) {
     return;
   }
-  std::size_t offered = 0;
-  const SinkResult result = offer_front({}, offered);
-  if (take_result(result, offered) && result.kind == SinkResult::Kind::accepted) {
+  if (push_out()) {
     after_progress(cause);
   }
 }
@@ -297,9 +300,13 @@ void WriteSide::sink_progressed() {
 // empty.
 void WriteSide::after_progress(FlushCause cause) {
   check_resume();
-  if (!life_->alive() || !empty()) {
-    return;
+  if (life_->alive() && empty()) {
+    settle(cause);
   }
+}
+
+// What was put off until everything has gone.
+void WriteSide::settle(FlushCause cause) {
   if (life_->draining()) {
     host_->drained(cause);
   } else if (half_ == HalfState::eof_pending) {
@@ -358,20 +365,18 @@ void WriteSide::fail(std::error_code error) {
   if (drop_rule_ == DropRule::count_failures) {
     ++drops_counted_;
   }
+  host_->write_failed(error);
+}
+
+void WriteSide::discard(std::error_code reason) noexcept {
+  check(!life_->alive(), "bytes are discarded only when the transport is lost");
+  std::shared_ptr<External> ranges = queue_.take_externals();
   // What the sink still works on stays until it says that it is done.
   if (flow_ != FlowState::in_flight) {
     flow_ = FlowState::idle;
     statistics_.bytes_discarded += queue_.clear();
   }
-  host_->write_failed(error);
-}
-
-void WriteSide::discard() noexcept {
-  check(!life_->alive(), "bytes are discarded only when the transport is lost");
-  if (flow_ != FlowState::in_flight) {
-    flow_ = FlowState::idle;
-    statistics_.bytes_discarded += queue_.clear();
-  }
+  lose_ranges(std::move(ranges), reason);
 }
 
 void WriteSide::check_invariants() const noexcept {

@@ -48,7 +48,7 @@ class WriteSideHost {
   virtual void request_flush() noexcept = 0;
   /// Call check_resume() soon, from the loop.
   virtual void request_resume_check() = 0;
-  /// The sink failed; the queue is empty now. The transport is lost.
+  /// The sink failed, or a range could not be read. The transport is lost, and discards the queue.
   virtual void write_failed(std::error_code error) = 0;
   /// The transport is draining and the last byte has gone.
   virtual void drained(FlushCause cause) = 0;
@@ -81,6 +81,10 @@ class WriteSide {
   /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost
   /// more than the system call that is saved.
   static constexpr std::size_t direct_send_bytes = 16 * 1024;
+  /// The most of external ranges that is sent in one go, so that others get their turn: in bytes, and
+  /// in attempts.
+  static constexpr std::size_t external_burst_bytes = 1024 * 1024;
+  static constexpr int external_burst_attempts = 64;
   /// A dropped write is warned about when this many were counted before it (W-60).
   static constexpr std::uint64_t drop_warning_threshold = 5;
 
@@ -113,6 +117,15 @@ class WriteSide {
   void writelines(std::span<const Bytes> pieces);
   void write_eof();
   void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
+
+  /// Queues `range` behind everything written so far; it is sent from the end of the turn on. The
+  /// transport must be open. `call` is the name for the message. Throws std::logic_error after
+  /// write_eof().
+  void write_external(std::shared_ptr<External> range, const char* call);
+  /// Takes `range` out of the queue if none of its bytes have been sent; it is not told. False when
+  /// it stays, or is not there.
+  bool remove_external(const External& range);
+
   /// Bytes that the kernel has not taken; 0 once the transport is lost, whatever the sink still
   /// holds.
   [[nodiscard]] std::size_t size() const noexcept {
@@ -130,11 +143,16 @@ class WriteSide {
   void sink_progressed();
   /// Tells the producer to go on, if it is owed that.
   void check_resume();
-  /// Throws away what is queued; for every loss. The transport must have left `open` and
-  /// `draining`.
-  void discard() noexcept;
+  /// Throws away what is queued; for every loss, whose reason external ranges are told. The
+  /// transport must have left `open` and `draining`.
+  void discard(std::error_code reason = {}) noexcept;
+  /// The same when nobody is to be told.
+  void drop() noexcept;
 
-  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  /// Neither bytes nor external ranges wait.
+  [[nodiscard]] bool empty() const noexcept {
+    return size() == 0 && (queue_.empty() || !life_->alive());
+  }
   [[nodiscard]] bool paused() const noexcept { return marks_.paused(); }
   [[nodiscard]] HalfState half_state() const noexcept { return half_; }
   [[nodiscard]] FlowState flow_state() const noexcept { return flow_; }
@@ -162,7 +180,14 @@ class WriteSide {
   template <std::size_t N>
   [[nodiscard]] SinkResult offer_pieces(Bytes borrowed, std::size_t& offered);
   [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);
+  [[nodiscard]] bool push_ranges();
+  [[nodiscard]] bool push_range(std::size_t& budget);
+  [[nodiscard]] bool fetch_range();
+  [[nodiscard]] bool range_ended(ExternalEnd end, std::error_code error);
+  void move_on();
+  void lose_ranges(std::shared_ptr<External> ranges, std::error_code reason) noexcept;
   void after_progress(FlushCause cause);
+  void settle(FlushCause cause);
   void check_pause();
   void shut_down();
   void fail(std::error_code error);

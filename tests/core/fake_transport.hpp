@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/fake_range.hpp"
 #include "core/test_bytes.hpp"
 #include "core/write_side.hpp"
 
@@ -34,6 +35,13 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
   void write_buffer(std::size_t count) {
     side.write(Buffer::copy_of(pattern(given_, count)));
     given_ += count;
+  }
+  /// A range that continues what was given; the sink reaches its bytes only if `reaches_ranges`.
+  std::shared_ptr<FakeRange> write_range(std::size_t count) {
+    auto range = std::make_shared<FakeRange>(pattern(given_, count));
+    given_ += count;
+    side.write_external(range, "sendfile()");
+    return range;
   }
   void close() {
     if (life.move_to(core::LifeState::draining) && side.empty()) {
@@ -75,6 +83,8 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
   std::uint64_t polls = 1;
   /// The answers to the next offers; then `room` counts.
   std::deque<core::SinkResult> script;
+  std::deque<core::ExternalResult> range_script;
+  bool reaches_ranges = true;
   std::size_t room = no_limit;
   std::size_t held = 0;
   std::error_code shutdown_error;
@@ -101,7 +111,7 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
     if (life.move_to(core::LifeState::losing)) {
       ++losses;
       lost_with = error;
-      side.discard();
+      side.discard(error);
     }
   }
 
@@ -123,6 +133,28 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
       room -= room == no_limit ? 0 : std::min(room, result.count);
     }
     return result;
+  }
+  core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override {
+    if (!reaches_ranges) {
+      return core::ExternalResult::unsupported();
+    }
+    log.push_back("range " + std::to_string(most));
+    if (!range_script.empty()) {
+      const core::ExternalResult result = range_script.front();
+      range_script.pop_front();
+      take_of(range, result.count);
+      return result;
+    }
+    const std::size_t there = dynamic_cast<FakeRange&>(range).left_of_it().size();
+    const std::size_t count = std::min({room, most, there});
+    take_of(range, count);
+    room -= room == no_limit ? 0 : count;
+    return count > 0    ? core::ExternalResult::moved(count)
+           : there == 0 ? core::ExternalResult::ended()
+                        : core::ExternalResult::would_block();
+  }
+  void take_of(const core::External& range, std::size_t count) {
+    out += dynamic_cast<const FakeRange&>(range).left_of_it().substr(0, count);
   }
   [[nodiscard]] bool keeps_bytes() const noexcept override { return keeps_; }
   [[nodiscard]] std::size_t pending() const noexcept override { return held; }
