@@ -58,16 +58,51 @@ std::string Step::text() const {
       return "completed: the sink is full";
     case Kind::complete_failed:
       return "completed: failed";
+    case Kind::write_range:
+      return "write_external(range of " + amount(count) + ")";
+    case Kind::remove_range:
+      return "the last range is taken out";
+    case Kind::fail_range:
+      return "the next attempt to read a range will fail";
   }
   return "?";
 }
 
 std::string Setting::text() const {
   return std::string(timing == core::WriteTiming::at_once ? "at once" : "end of turn") +
-         (sink_keeps_bytes ? ", sink keeps bytes" : "") + ", room " + amount(room) + ", high " +
+         (sink_keeps_bytes ? ", sink keeps bytes" : "") +
+         (sink_reaches_ranges ? ", sink reaches ranges" : "") + ", room " + amount(room) + ", high " +
          amount(high) + ", low " + amount(low) + "\n  in pause_writing: " + inside_pause.text() +
          "\n  in resume_writing: " + inside_resume.text();
 }
+
+// A range of the stream, as the model knows it.
+class World::Range final : public core::External {
+ public:
+  Range(World& world, std::size_t count) : External(count), world_(&world) {}
+
+  core::ExternalResult read(std::span<std::byte> memory) noexcept override {
+    const core::ExternalResult answer = world_->range_answer();
+    if (answer.kind == core::ExternalResult::Kind::moved) {
+      world_->model_.offer_range(memory.size());
+      std::memcpy(memory.data(), stream().data() + world_->model_.written, memory.size());
+      world_->model_.range_moved(memory.size());
+      return core::ExternalResult::moved(memory.size());
+    }
+    return answer;
+  }
+  void left(core::ExternalEnd end, std::error_code /*error*/) noexcept override {
+    ++times_left;
+    world_->model_.require(times_left == 1, "a range is told once that it left");
+    world_->model_.range_left(end == core::ExternalEnd::sent);
+    world_->ranges_.pop_front();
+  }
+
+  int times_left = 0;
+
+ private:
+  World* world_;
+};
 
 World::World(core::SegmentPool& pool, const Setting& setting)
     : setting_(&setting),
@@ -146,6 +181,11 @@ void World::run(const Step& step) {
     case Kind::complete_failed:
       complete(core::SinkResult::failed(std::make_error_code(std::errc::io_error)));
       break;
+    case Kind::write_range:
+    case Kind::remove_range:
+    case Kind::fail_range:
+      act_on_ranges(step);
+      break;
     default:
       act(step);
   }
@@ -184,6 +224,28 @@ void World::act(const Step& step) {
       break;
     default:
       break;
+  }
+}
+
+void World::act_on_ranges(const Step& step) {
+  if (step.kind == Kind::fail_range) {
+    fail_range_ = true;
+  } else if (step.kind == Kind::write_range && life_.open() && !model_.eof_wanted) {
+    ranges_.push_back(std::make_shared<Range>(*this, step.count));
+    model_.write_range(step.count);
+    side_.write_external(ranges_.back(), "sendfile()");
+  } else if (step.kind == Kind::remove_range && !ranges_.empty()) {
+    // The stream has no gaps: only what nothing was written behind is taken out.
+    const Model::Range last = model_.ranges.back();
+    const std::shared_ptr<Range> range = ranges_.back();
+    if (last.end == model_.accepted && range->moved() == 0) {
+      model_.accepted = last.begin;
+      model_.ranges.pop_back();
+      ranges_.pop_back();
+      model_.require(side_.remove_external(*range), "what has not begun can be taken out");
+    } else if (range->moved() > 0) {
+      model_.require(!side_.remove_external(*range), "what has begun stays");
+    }
   }
 }
 
@@ -259,7 +321,7 @@ void World::finish() {
     run({Kind::ready, everything});
     run({Kind::end_turn});
   }
-  model_.require(model_.size() == 0, "everything goes out in the end");
+  model_.require(!model_.waits(), "everything goes out in the end");
   model_.require(!model_.alive || !model_.paused, "who was paused is resumed in the end");
 }
 
@@ -289,6 +351,39 @@ core::SinkResult World::write(std::span<const Bytes> pieces) noexcept {
   room_ -= room_ == everything ? 0 : taken;
   model_.take(taken, offered);
   return core::SinkResult::accepted(taken);
+}
+
+// What the first range says to an attempt to read it; moved if there is nothing in the way.
+core::ExternalResult World::range_answer() {
+  if (std::exchange(fail_range_, false)) {
+    return core::ExternalResult::source_failed(std::make_error_code(std::errc::io_error));
+  }
+  return core::ExternalResult::moved(0);
+}
+
+core::ExternalResult World::write_external(core::External& range, std::size_t most) noexcept {
+  model_.require(&range == ranges_.front().get(), "the first range is offered first");
+  model_.offer_range(most);
+  if (!setting_->sink_reaches_ranges) {
+    return core::ExternalResult::unsupported();
+  }
+  const core::ExternalResult answer = range_answer();
+  if (answer.kind != core::ExternalResult::Kind::moved) {
+    return answer;
+  }
+  if (std::exchange(fail_next_, false)) {
+    return core::ExternalResult::sink_failed(std::make_error_code(std::errc::broken_pipe));
+  }
+  if (room_ == 0) {
+    model_.waiting = true;
+    return core::ExternalResult::would_block();
+  }
+  const std::size_t taken = std::min(room_, most);
+  room_ -= room_ == everything ? 0 : taken;
+  model_.range_moved(taken);
+  model_.written += taken;
+  model_.waiting = false;
+  return core::ExternalResult::moved(taken);
 }
 
 std::error_code World::shutdown() noexcept {

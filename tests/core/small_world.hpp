@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/external.hpp"
 #include "core/write_model.hpp"
 #include "core/write_side.hpp"
 
@@ -30,6 +33,9 @@ struct Step {
     complete,       // so many of the bytes in flight are gone
     complete_full,  // none are; the sink is full
     complete_failed,
+    write_range,   // an external one
+    remove_range,  // the last one, by the user
+    fail_range,    // the next attempt to read one fails
   };
   Kind kind = Kind::nothing;
   std::size_t count = 0;
@@ -42,6 +48,8 @@ struct Step {
 struct Setting {
   core::WriteTiming timing = core::WriteTiming::at_once;
   bool sink_keeps_bytes = false;
+  bool with_ranges = false;
+  bool sink_reaches_ranges = false;
   std::size_t room = 0;
   std::size_t low = 0;
   std::size_t high = 0;
@@ -70,7 +78,10 @@ class World : private core::Sink, private core::WriteSideHost {
   [[nodiscard]] std::size_t expected_offers(const Step& step) const;
 
  private:
+  class Range;
+
   void act(const Step& step);
+  void act_on_ranges(const Step& step);
   void give(const Step& step);
   void inside(const Step& step);
   void end_turn();
@@ -78,6 +89,8 @@ class World : private core::Sink, private core::WriteSideHost {
   void lose();
 
   core::SinkResult write(std::span<const Bytes> pieces) noexcept override;
+  core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override;
+  [[nodiscard]] core::ExternalResult range_answer();
   [[nodiscard]] bool keeps_bytes() const noexcept override { return setting_->sink_keeps_bytes; }
   std::error_code shutdown() noexcept override;
   void call_pause_writing() noexcept override;
@@ -98,6 +111,8 @@ class World : private core::Sink, private core::WriteSideHost {
   std::size_t dropped_ = 0;
   bool fail_next_ = false;
   bool fly_next_ = false;
+  bool fail_range_ = false;
+  std::deque<std::shared_ptr<Range>> ranges_;
   bool flush_requested_ = false;
   bool check_requested_ = false;
 };

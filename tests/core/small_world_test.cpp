@@ -108,12 +108,20 @@ const Alphabet large_steps{
     {Kind::end_turn},
 };
 
+const Alphabet range_steps{
+    {Kind::write, 1},    {Kind::write, 6},     {Kind::write_buffer, 3}, {Kind::writelines, 3},
+    {Kind::ready, 1},    {Kind::ready, 4},     {Kind::ready, everything}, {Kind::end_turn},
+    {Kind::fail_next},   {Kind::write_eof},    {Kind::close},           {Kind::abort},
+    {Kind::write_range, 0}, {Kind::write_range, 4}, {Kind::remove_range}, {Kind::fail_range},
+};
+
 class SmallWorld : public ::testing::Test {
  protected:
   // Runs one sequence; false, and a failure that tells it all, if a promise was broken.
   bool run(const Setting& setting, const std::vector<const Step*>& sequence) {
-    const bool simple =
-        setting.inside_pause.kind == Kind::nothing && setting.inside_resume.kind == Kind::nothing;
+    // Ranges take an attempt each, which write_side_ranges_test.cpp counts.
+    const bool simple = setting.inside_pause.kind == Kind::nothing &&
+                        setting.inside_resume.kind == Kind::nothing && !setting.with_ranges;
     World world(pool_, setting);
     const char* broken = nullptr;
     std::size_t done = 0;
@@ -216,6 +224,31 @@ TEST_F(SmallWorld, KeepsItsPromisesWithASinkThatKeepsBytesInFlight) {
     Setting setting =
         small(all.pick(2) == 0 ? WriteTiming::at_once : WriteTiming::end_of_turn, everything);
     setting.sink_keeps_bytes = true;
+    return setting;
+  });
+}
+
+TEST_F(SmallWorld, KeepsItsPromisesWithExternalRangesAmongTheBytes) {
+  explore(range_steps, deepest(5), 4, [](Exhaustive& all) {
+    Setting setting = small(all.pick(2) == 0 ? WriteTiming::at_once : WriteTiming::end_of_turn, 2);
+    setting.with_ranges = true;
+    setting.sink_reaches_ranges = all.pick(2) == 0;
+    return setting;
+  });
+}
+
+TEST_F(SmallWorld, KeepsItsPromisesWithRangesWhateverIsCalledInsideThePauseAndTheResume) {
+  const Alphabet alphabet{
+      {Kind::write, 3},       {Kind::write, 6},       {Kind::ready, 1},  {Kind::ready, everything},
+      {Kind::write_range, 1}, {Kind::write_range, 9}, {Kind::end_turn},  {Kind::close},
+  };
+  const std::size_t actions = nested_actions.size();
+  explore(alphabet, deepest(4), actions * actions * 4, [](Exhaustive& all) {
+    Setting setting = small(all.pick(2) == 0 ? WriteTiming::at_once : WriteTiming::end_of_turn, 2);
+    setting.with_ranges = true;
+    setting.sink_reaches_ranges = all.pick(2) == 0;
+    setting.inside_pause = nested_actions[all.pick(nested_actions.size())];
+    setting.inside_resume = nested_actions[all.pick(nested_actions.size())];
     return setting;
   });
 }
