@@ -34,6 +34,25 @@ sys::Result<std::size_t> FaultySystemCalls::writev(int fd, std::span<const iovec
   return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->writev(fd, pieces);
 }
 
+sys::Result<std::size_t> FaultySystemCalls::pread(int fd, std::span<std::byte> memory,
+                                                  std::uint64_t offset) noexcept {
+  const int fault = transfer_fault(EIO);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->pread(fd, memory, offset);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::sendfile(int to, int file, std::uint64_t offset,
+                                                     std::size_t count) noexcept {
+  const int fault = transfer_fault(strikes(2) ? ECONNRESET : EIO);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault}
+                    : real_->sendfile(to, file, offset, count);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::splice(int from, std::optional<std::uint64_t> offset,
+                                                   int to, std::size_t count) noexcept {
+  const int fault = transfer_fault(ECONNRESET);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->splice(from, offset, to, count);
+}
+
 sys::Result<sys::Accepted> FaultySystemCalls::accept(int fd) noexcept {
   if (strikes(rates_.aborted)) {
     return {{}, ECONNABORTED};

@@ -31,6 +31,15 @@ class FaultySystemCalls final : public sys::SystemCalls {
   sys::Result<std::size_t> read(int fd, std::span<std::byte> memory) noexcept override;
   sys::Result<std::size_t> write(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override;
+  sys::Result<std::size_t> pread(int fd, std::span<std::byte> memory,
+                                 std::uint64_t offset) noexcept override;
+  sys::Result<std::size_t> sendfile(int to, int file, std::uint64_t offset,
+                                    std::size_t count) noexcept override;
+  sys::Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
+                                  std::size_t count) noexcept override;
+  sys::Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept override {
+    return real_->set_pipe_size(fd, bytes);
+  }
   sys::Result<sys::FileStatus> fstat(int fd) noexcept override { return real_->fstat(fd); }
   sys::Result<int> get_status_flags(int fd) noexcept override {
     return real_->get_status_flags(fd);

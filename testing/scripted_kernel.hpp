@@ -72,6 +72,10 @@ class ScriptedKernel : public sys::SystemCalls {
   int open_device();
   /// A regular file with this content; it cannot be polled.
   int open_file(std::string_view content = {});
+  /// Changes what pread, sendfile and splice find in it.
+  void set_file(int fd, std::string_view content);
+  /// Every later pread, sendfile and splice of it fails; 0 ends that.
+  void fail_file(int fd, int error);
   /// A listening socket.
   int open_listener(const SocketAddress& local = {});
   /// Another number for the same open file, as from dup(2).
@@ -175,6 +179,13 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Result<std::size_t> read(int fd, std::span<std::byte> memory) noexcept override;
   sys::Result<std::size_t> write(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override;
+  sys::Result<std::size_t> pread(int fd, std::span<std::byte> memory,
+                                 std::uint64_t offset) noexcept override;
+  sys::Result<std::size_t> sendfile(int to, int file, std::uint64_t offset,
+                                    std::size_t count) noexcept override;
+  sys::Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
+                                  std::size_t count) noexcept override;
+  sys::Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept override;
   sys::Result<sys::FileStatus> fstat(int fd) noexcept override;
   sys::Result<int> get_status_flags(int fd) noexcept override;
   sys::Status set_status_flags(int fd, int flags) noexcept override;
@@ -243,6 +254,10 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Result<std::size_t> receive(std::string_view call, int fd, std::span<std::byte> memory,
                                    bool needs_socket);
   [[nodiscard]] sys::Result<std::size_t> fetch(Object& object, std::span<std::byte> memory);
+  [[nodiscard]] sys::Result<std::string_view> content_at(const Object& object, std::uint64_t offset,
+                                                         std::size_t count) const;
+  [[nodiscard]] sys::Result<std::size_t> pass(int to, std::string_view bytes);
+  [[nodiscard]] sys::Result<std::size_t> splice_stream(Object& from, int to, std::size_t count);
   void note_blocking(std::string_view call, int fd, const Object& object);
   [[nodiscard]] int bind_to(Object& object, const SocketAddress& address);
   [[nodiscard]] int begin_connect(const std::shared_ptr<Object>& object,

@@ -119,6 +119,10 @@ class Stream {
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size() - taken_; }
   void append(std::string_view bytes) { bytes_ += bytes; }
   void clear() noexcept;
+  /// The first `count` bytes, which stay, or what there is of them.
+  [[nodiscard]] std::string_view peek(std::size_t count) const noexcept {
+    return std::string_view(bytes_).substr(taken_, count);
+  }
   /// Moves as much as fits into `memory`; returns how much.
   std::size_t take(std::span<std::byte> memory) noexcept;
 
@@ -141,6 +145,8 @@ struct Object {
   Stream in;
   bool end = false;  // nothing comes after `in`
   int read_error = 0;
+  std::string content;  // of a file, for those who read at a place of their own
+  int content_error = 0;
 
   std::string sent;
   std::size_t room = no_limit;

@@ -74,6 +74,7 @@ int ScriptedKernel::open_file(std::string_view content) {
   const Lock lock(mutex_);
   const auto object = make(Kind::file, S_IFREG | 0600, O_RDWR);
   object->in.append(content);
+  object->content = content;
   object->end = true;
   object->pollable = false;
   return install(object);

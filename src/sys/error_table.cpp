@@ -259,6 +259,53 @@ constexpr Row table[] = {
     {Call::sigaction, EFAULT, our_bug},
     // SIGKILL and SIGSTOP.
     {Call::sigaction, EINVAL, operating_error},
+
+    {Call::pread, EBADF, operating_error},
+    {Call::pread, EFAULT, our_bug},
+    {Call::pread, EINTR, retry},
+    {Call::pread, EINVAL, operating_error},
+    {Call::pread, EIO, operating_error},
+    {Call::pread, EISDIR, operating_error},
+    {Call::pread, ENXIO, operating_error},
+    {Call::pread, EOVERFLOW, operating_error},
+    {Call::pread, ESPIPE, operating_error},
+
+    // An operating error here is one of the file; what concerns the socket is peer_gone or
+    // out_of_resources.
+    {Call::sendfile, EAGAIN, would_block},
+    {Call::sendfile, EBADF, operating_error},
+    {Call::sendfile, EFAULT, our_bug},
+    {Call::sendfile, EINTR, retry},
+    {Call::sendfile, EINVAL, operating_error},
+    {Call::sendfile, EIO, operating_error},
+    {Call::sendfile, ENOMEM, out_of_resources},
+    {Call::sendfile, EOVERFLOW, operating_error},
+    {Call::sendfile, ESPIPE, operating_error},
+    {Call::sendfile, ECONNRESET, peer_gone},
+    {Call::sendfile, EHOSTUNREACH, peer_gone},
+    {Call::sendfile, ENETDOWN, out_of_resources},
+    {Call::sendfile, ENETUNREACH, peer_gone},
+    {Call::sendfile, ENOBUFS, out_of_resources},
+    {Call::sendfile, ENOTCONN, peer_gone},
+    {Call::sendfile, EPIPE, peer_gone},
+    {Call::sendfile, ETIMEDOUT, peer_gone},
+
+    // Likewise; the errors of reading from a socket are those of recv.
+    {Call::splice, EAGAIN, would_block},
+    {Call::splice, EBADF, operating_error},
+    {Call::splice, EINTR, retry},
+    {Call::splice, EINVAL, operating_error},
+    {Call::splice, EIO, operating_error},
+    {Call::splice, ENOMEM, out_of_resources},
+    {Call::splice, ESPIPE, operating_error},
+    {Call::splice, ECONNRESET, peer_gone},
+    {Call::splice, EHOSTUNREACH, peer_gone},
+    {Call::splice, ENETDOWN, out_of_resources},
+    {Call::splice, ENETUNREACH, peer_gone},
+    {Call::splice, ENOBUFS, out_of_resources},
+    {Call::splice, ENOTCONN, peer_gone},
+    {Call::splice, EPIPE, peer_gone},
+    {Call::splice, ETIMEDOUT, peer_gone},
 };
 
 constexpr std::string_view names[] = {
@@ -266,6 +313,7 @@ constexpr std::string_view names[] = {
     "connect",      "socket",    "bind",       "listen",     "close",       "stat",
     "unlink",       "fcntl",     "getsockopt", "setsockopt", "getsockname", "getpeername",
     "epoll_create", "epoll_ctl", "epoll_wait", "eventfd",    "pipe",        "sigaction",
+    "pread",        "sendfile",  "splice",
 };
 
 }  // namespace

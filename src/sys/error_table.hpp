@@ -32,6 +32,9 @@ enum class Call : std::uint8_t {
   eventfd,
   pipe,
   sigaction,
+  pread,
+  sendfile,
+  splice,
 };
 
 /// What an errno of a call asks of us.

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,6 +72,31 @@ class LinuxSystemCalls final : public SystemCalls {
   Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override {
     SigpipeGuard guard;
     return guard.watch(count_of(::writev(fd, pieces.data(), static_cast<int>(pieces.size()))));
+  }
+
+  Result<std::size_t> pread(int fd, std::span<std::byte> memory,
+                            std::uint64_t offset) noexcept override {
+    return count_of(::pread(fd, memory.data(), memory.size(), static_cast<off_t>(offset)));
+  }
+
+  // Neither call can be told not to raise SIGPIPE.
+  Result<std::size_t> sendfile(int to, int file, std::uint64_t offset,
+                               std::size_t count) noexcept override {
+    SigpipeGuard guard;
+    auto position = static_cast<off_t>(offset);
+    return guard.watch(count_of(::sendfile(to, file, &position, count)));
+  }
+
+  Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
+                             std::size_t count) noexcept override {
+    SigpipeGuard guard;
+    auto position = static_cast<loff_t>(offset.value_or(0));
+    return guard.watch(count_of(
+        ::splice(from, offset ? &position : nullptr, to, nullptr, count, SPLICE_F_NONBLOCK)));
+  }
+
+  Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept override {
+    return count_of(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
   }
 
   Result<FileStatus> fstat(int fd) noexcept override {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -68,6 +69,18 @@ class SystemCalls {
   virtual Result<std::size_t> read(int fd, std::span<std::byte> memory) noexcept = 0;
   virtual Result<std::size_t> write(int fd, Bytes bytes) noexcept = 0;
   virtual Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept = 0;
+  /// Like read, at a place of its own; the file's position stays where it is.
+  virtual Result<std::size_t> pread(int fd, std::span<std::byte> memory,
+                                    std::uint64_t offset) noexcept = 0;
+  /// From `file` at `offset`, whose position stays where it is, to a socket.
+  virtual Result<std::size_t> sendfile(int to, int file, std::uint64_t offset,
+                                       std::size_t count) noexcept = 0;
+  /// Without blocking; one of both is a pipe. With `offset`, `from` is a file, whose position stays
+  /// where it is.
+  virtual Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
+                                     std::size_t count) noexcept = 0;
+  /// fcntl(F_SETPIPE_SZ): at least so much fits from now on; tells how much does.
+  virtual Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept = 0;
   virtual Result<FileStatus> fstat(int fd) noexcept = 0;
   /// fcntl(F_GETFL) and fcntl(F_SETFL).
   virtual Result<int> get_status_flags(int fd) noexcept = 0;

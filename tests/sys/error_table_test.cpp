@@ -9,7 +9,7 @@
 namespace sluice::sys {
 namespace {
 
-constexpr auto last_call = static_cast<std::size_t>(Call::sigaction);
+constexpr auto last_call = static_cast<std::size_t>(Call::splice);
 
 struct Row {
   Call call;
@@ -32,6 +32,9 @@ TEST_F(ErrorTable, AnInterruptedCallIsRetried) {
                            {Call::send, EINTR},
                            {Call::recv, EINTR},
                            {Call::accept, EINTR},
+                           {Call::pread, EINTR},
+                           {Call::sendfile, EINTR},
+                           {Call::splice, EINTR},
                            {Call::epoll_wait, EINTR}});
 }
 
@@ -58,6 +61,16 @@ TEST_F(ErrorTable, AVanishedPeerIsNobodysFault) {
                                {Call::write, EIO},
                                {Call::read, EIO},
                                {Call::shutdown, ENOTCONN}});
+}
+
+// What sendfile fails with tells which of its two ends is to blame.
+TEST_F(ErrorTable, AFileThatCannotBeReadIsToldFromASocketThatCannotBeWritten) {
+  for (const Call call : {Call::sendfile, Call::splice}) {
+    all_are(Verdict::operating_error, {{call, EIO}, {call, EINVAL}, {call, ESPIPE}, {call, EBADF}});
+    all_are(Verdict::peer_gone, {{call, EPIPE}, {call, ECONNRESET}, {call, ETIMEDOUT}});
+    all_are(Verdict::out_of_resources, {{call, ENOMEM}, {call, ENOBUFS}});
+    all_are(Verdict::would_block, {{call, EAGAIN}});
+  }
 }
 
 // W-190
