@@ -1,5 +1,6 @@
 // ScriptedKernel: files that are read at an offset, and bytes that go from one descriptor to
 // another without passing through the program.
+#include <fcntl.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -11,6 +12,13 @@
 namespace sluice::testing {
 
 using scripted::Kind;
+
+int ScriptedKernel::open_write_only_file() {
+  const Lock lock(mutex_);
+  const auto object = make(Kind::file, S_IFREG | 0600, O_WRONLY);
+  object->pollable = false;
+  return install(object);
+}
 
 void ScriptedKernel::set_file(int fd, std::string_view content) {
   const Lock lock(mutex_);

@@ -72,6 +72,8 @@ class ScriptedKernel : public sys::SystemCalls {
   int open_device();
   /// A regular file with this content; it cannot be polled.
   int open_file(std::string_view content = {});
+  /// Likewise, but not open for reading.
+  int open_write_only_file();
   /// Changes what pread, sendfile and splice find in it.
   void set_file(int fd, std::string_view content);
   /// Every later pread, sendfile and splice of it fails; 0 ends that.

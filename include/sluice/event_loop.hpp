@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -212,6 +213,30 @@ class EventLoop {
     return typed<ReadConnection<P>>(
         open_read_pipe(detail::erase_factory(std::forward<Factory>(factory)), std::move(pipe)));
   }
+
+  /// Sends the file from `offset` on, `count` bytes or all to its end, behind everything written to
+  /// `transport` so far; what is written later follows it. Without a copy through memory where the
+  /// kernel can do that, otherwise in blocks of 16 KiB; at most 1 MiB per turn. The bytes of the
+  /// file are not part of get_write_buffer_size and pause nobody; reading goes on. close() and
+  /// write_eof() wait for the file. Its position is neither used nor moved, and it should not be
+  /// changed before the peer has received it. Reading a file that is not in memory blocks the loop.
+  ///
+  /// Success: how many bytes the kernel has taken; fewer than `count` when the file ended first (it
+  /// was shorter, or was shortened). Failure: std::logic_error when the transport is closing or after
+  /// write_eof() (W-193); std::invalid_argument for a transport not made by this loop, no file, or an
+  /// offset above the largest of the system; std::system_error for a descriptor that cannot be read
+  /// at an offset, when reading fails, which also loses the connection, and when the connection is
+  /// lost first (W-195). Cancelling before the first byte takes the file out of the queue; later it
+  /// aborts the transport, since the peer could not tell where the file ends.
+  ///
+  /// The file is kept open until the future is done. Bytes count in write_statistics() as they are
+  /// sent. asyncio: loop.sendfile (W-193..W-197).
+  Future<std::uint64_t> sendfile(const std::shared_ptr<WriteTransport>& transport, Fd file,
+                                 std::uint64_t offset = 0, std::optional<std::uint64_t> count = {});
+  /// The same for a file that several calls share.
+  Future<std::uint64_t> sendfile(const std::shared_ptr<WriteTransport>& transport,
+                                 std::shared_ptr<const Fd> file, std::uint64_t offset = 0,
+                                 std::optional<std::uint64_t> count = {});
 
  private:
   using Handler = detail::UniqueFunction<void(const ExceptionContext&)>;

@@ -82,6 +82,8 @@ class ReadSide {
   [[nodiscard]] bool is_reading() const noexcept {
     return state_ == State::reading && life_->open();
   }
+  /// Reads from `source` from now on; what was known of the old one's readiness holds for it.
+  void set_source(Source& source) noexcept { source_ = &source; }
   void pause() noexcept;
   void resume() noexcept;
   /// One read, if data is wanted.

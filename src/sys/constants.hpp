@@ -15,6 +15,10 @@ namespace sluice::sys {
 // those headers.
 
 inline constexpr int nonblocking_flag = O_NONBLOCK;
+/// Whether the flags of an open file, from get_status_flags, allow reading.
+[[nodiscard]] constexpr bool opened_for_reading(int status_flags) noexcept {
+  return (status_flags & O_ACCMODE) != O_WRONLY && (status_flags & O_PATH) == 0;
+}
 inline constexpr int shut_write = SHUT_WR;
 inline constexpr int stream_type = SOCK_STREAM;
 /// What Resolved::error says when there is no memory for the answer.

@@ -5,6 +5,7 @@
 
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
+#include "transports/descriptor_range.hpp"
 
 namespace sluice::transports {
 namespace {
@@ -81,6 +82,11 @@ SinkResult SocketChannel::write(std::span<const Bytes> pieces) noexcept {
       [this](std::span<const iovec> vectors) { return sys_->sendmsg(fd_, vectors); });
 }
 
+core::ExternalResult SocketChannel::write_external(core::External& range,
+                                                   std::size_t most) noexcept {
+  return static_cast<DescriptorRange&>(range).to_socket(fd_, most);
+}
+
 std::error_code SocketChannel::shutdown() noexcept {
   const sys::Status status = sys_->shutdown(fd_, sys::shut_write);
   if (status.ok()) {
@@ -104,6 +110,12 @@ SinkResult PipeChannel::write(std::span<const Bytes> pieces) noexcept {
   return offer(
       Call::write, pieces, [this](Bytes piece) { return sys_->write(fd_, piece); },
       [this](std::span<const iovec> vectors) { return sys_->writev(fd_, vectors); });
+}
+
+core::ExternalResult PipeChannel::write_external(core::External& range,
+                                                 std::size_t most) noexcept {
+  return plain() ? static_cast<DescriptorRange&>(range).to_pipe(fd_, most)
+                 : core::ExternalResult::unsupported();
 }
 
 std::error_code PipeChannel::shutdown() noexcept {

@@ -10,7 +10,11 @@
 namespace sluice::transports {
 
 /// The way in and out of one descriptor.
-class Channel : public core::Sink, public core::Source {};
+class Channel : public core::Sink, public core::Source {
+ public:
+  /// Whether the descriptor's own bytes are the stream; see Conduit::plain.
+  [[nodiscard]] virtual bool plain() const noexcept { return false; }
+};
 
 /// A stream socket: send and recv, half-close by shutdown.
 class SocketChannel final : public Channel {
@@ -22,6 +26,8 @@ class SocketChannel final : public Channel {
       : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
 
   core::SinkResult write(std::span<const Bytes> pieces) noexcept override;
+  core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override;
+  [[nodiscard]] bool plain() const noexcept override { return true; }
   std::error_code shutdown() noexcept override;
   core::SourceResult read(std::span<std::byte> memory) noexcept override;
   [[nodiscard]] bool short_read_empties() const noexcept override { return edge_tells_all_; }
@@ -41,6 +47,9 @@ class PipeChannel final : public Channel {
       : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
 
   core::SinkResult write(std::span<const Bytes> pieces) noexcept override;
+  /// Only to what is really a pipe: devices are written to.
+  core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override;
+  [[nodiscard]] bool plain() const noexcept override { return edge_tells_all_; }
   /// A pipe has no half to close: its transport closes instead, and never gets here.
   std::error_code shutdown() noexcept override;
   core::SourceResult read(std::span<std::byte> memory) noexcept override;

@@ -163,6 +163,21 @@ void FdTransport::writelines(std::span<const Bytes> pieces) {
   write_.writelines(pieces);
 }
 
+void FdTransport::write_range(std::shared_ptr<DescriptorRange> range, const char* call) {
+  check_thread();
+  write_.write_external(std::move(range), call);
+}
+
+bool FdTransport::remove_range(const DescriptorRange& range) {
+  check_thread();
+  return write_.remove_external(range);
+}
+
+void FdTransport::redirect_reading(std::shared_ptr<core::Source> source) noexcept {
+  read_.set_source(source ? *source : static_cast<core::Source&>(*channel_));
+  redirected_ = std::move(source);
+}
+
 void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high,
                                           std::optional<std::size_t> low) {
   check_thread();
@@ -199,7 +214,7 @@ void FdTransport::lose(std::error_code error, Delivery delivery) {
   if (!life_.move_to(core::LifeState::losing)) {
     return;
   }
-  write_.discard();
+  write_.discard(error);
   loop_->reactor().remove(fd_);
   if (delivery == Delivery::now) {
     deliver_connection_lost(error);
@@ -244,7 +259,7 @@ void FdTransport::release_descriptor() noexcept {
 // The loop is closing: the same end without the callbacks.
 void FdTransport::drop() noexcept {
   if (life_.move_to(core::LifeState::losing)) {
-    write_.discard();
+    write_.drop();
     loop_->reactor().remove(fd_);
   }
   release_descriptor();

@@ -15,6 +15,7 @@
 #include "sluice/fd.hpp"
 #include "sluice/transport.hpp"
 #include "transports/channel.hpp"
+#include "transports/conduit.hpp"
 #include "transports/protocol_slot.hpp"
 
 namespace sluice::transports {
@@ -57,6 +58,7 @@ struct Birth {
 /// Every transport: a descriptor, a Lifecycle, a ReadSide, a WriteSide and a Channel. Users see it
 /// as Transport, WriteTransport or ReadTransport.
 class FdTransport final : public Transport,
+                          public Conduit,
                           public std::enable_shared_from_this<FdTransport>,
                           public core::ListHook<GroupTag>,
                           private loop::Watcher,
@@ -106,6 +108,13 @@ class FdTransport final : public Transport,
   void set_write_buffer_limits(std::optional<std::size_t> high,
                                std::optional<std::size_t> low) override;
   [[nodiscard]] WriteStatistics write_statistics() const override { return write_.statistics(); }
+
+  // Conduit
+  [[nodiscard]] loop::LoopCore& loop() noexcept override { return *loop_; }
+  [[nodiscard]] bool plain() const noexcept override { return channel_->plain(); }
+  void write_range(std::shared_ptr<DescriptorRange> range, const char* call) override;
+  bool remove_range(const DescriptorRange& range) override;
+  void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;
 
  private:
   enum class Delivery : std::uint8_t { soon, now };
@@ -157,6 +166,7 @@ class FdTransport final : public Transport,
   std::unique_ptr<Names> names_;       // before the descriptor: it may throw
   std::shared_ptr<TransportGroup> group_;
   std::unique_ptr<Channel> channel_;
+  std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
   int fd_;
   TransportKind kind_;
   bool borrowed_;
