@@ -10,6 +10,7 @@
 #include "sluice/handle.hpp"
 #include "sluice/options.hpp"
 #include "sluice/protocol.hpp"
+#include "sluice/relay.hpp"
 #include "sluice/server.hpp"
 #include "sluice/socket_address.hpp"
 #include "sluice/task.hpp"

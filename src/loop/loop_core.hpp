@@ -106,6 +106,10 @@ class LoopCore {
   /// Outlives the loop.
   [[nodiscard]] const std::shared_ptr<Log>& log() const noexcept { return log_; }
   [[nodiscard]] sys::SystemCalls& sys() noexcept { return *sys_; }
+  /// For what may outlive the loop.
+  [[nodiscard]] const std::shared_ptr<sys::SystemCalls>& shared_sys() const noexcept {
+    return sys_;
+  }
   [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
   [[nodiscard]] Resolver& resolver();
   [[nodiscard]] SharedDescriptions& shared_descriptions() noexcept { return shared_descriptions_; }

@@ -5,6 +5,7 @@
 #include "core/read_side.hpp"
 #include "loop/loop_core.hpp"
 #include "transports/descriptor_range.hpp"
+#include "transports/protocol_slot.hpp"
 
 namespace sluice::transports {
 
@@ -21,6 +22,8 @@ class Conduit {
   /// Whether what is read and written are the descriptor's own bytes, so that the system may move
   /// them from one descriptor to another. Not so for encrypted ones.
   [[nodiscard]] virtual bool plain() const noexcept = 0;
+  /// Which protocols it takes.
+  [[nodiscard]] virtual ServedProtocols serves() const noexcept = 0;
   /// Queues `range` behind what was written. The transport must not be closing. Throws
   /// std::logic_error after write_eof(); `call` is the name for the message.
   virtual void write_range(std::shared_ptr<DescriptorRange> range, const char* call) = 0;

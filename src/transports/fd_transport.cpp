@@ -163,6 +163,10 @@ void FdTransport::writelines(std::span<const Bytes> pieces) {
   write_.writelines(pieces);
 }
 
+ServedProtocols FdTransport::serves() const noexcept {
+  return served_by(kind_);
+}
+
 void FdTransport::write_range(std::shared_ptr<DescriptorRange> range, const char* call) {
   check_thread();
   write_.write_external(std::move(range), call);

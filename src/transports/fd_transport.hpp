@@ -112,6 +112,7 @@ class FdTransport final : public Transport,
   // Conduit
   [[nodiscard]] loop::LoopCore& loop() noexcept override { return *loop_; }
   [[nodiscard]] bool plain() const noexcept override { return channel_->plain(); }
+  [[nodiscard]] ServedProtocols serves() const noexcept override;
   void write_range(std::shared_ptr<DescriptorRange> range, const char* call) override;
   bool remove_range(const DescriptorRange& range) override;
   void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;

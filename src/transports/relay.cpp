@@ -1,0 +1,154 @@
+#include "sluice/relay.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include "loop/loop_core.hpp"
+#include "transports/birth.hpp"
+#include "transports/conduit.hpp"
+#include "transports/relay_direction.hpp"
+#include "transports/relay_ends.hpp"
+#include "transports/relay_pipe.hpp"
+
+namespace sluice {
+namespace {
+
+using transports::Conduit;
+using transports::RelayDirection;
+using transports::RelayPipe;
+
+// One of the two transports, and the protocol it had before.
+struct End {
+  std::shared_ptr<BaseTransport> transport;
+  Conduit* conduit;
+  std::shared_ptr<BaseProtocol> earlier;
+
+  void give_back() const {
+    if (!transport->is_closing()) {
+      transport->set_protocol(earlier);
+    }
+  }
+};
+
+End end_of(std::shared_ptr<BaseTransport> transport) {
+  auto* const conduit = dynamic_cast<Conduit*>(transport.get());
+  if (conduit == nullptr) {
+    throw std::invalid_argument("relay is not supported for this transport");
+  }
+  if (transport->is_closing()) {
+    throw std::logic_error("Transport is closing");
+  }
+  std::shared_ptr<BaseProtocol> earlier = transport->get_protocol();
+  return {std::move(transport), conduit, std::move(earlier)};
+}
+
+loop::LoopCore& common_loop(const End& first, const End& second) {
+  if (first.conduit == second.conduit) {
+    throw std::invalid_argument("relay: both ends are the same transport");
+  }
+  if (&first.conduit->loop() != &second.conduit->loop()) {
+    throw std::invalid_argument("relay: the transports belong to different loops");
+  }
+  loop::LoopCore& loop = first.conduit->loop();
+  loop.check_usable();
+  return loop;
+}
+
+// Null where the kernel cannot move the bytes.
+std::shared_ptr<RelayPipe> pipe_between(const End& first, const End& second) {
+  return first.conduit->plain() && second.conduit->plain()
+             ? RelayPipe::create(first.conduit->loop().shared_sys())
+             : nullptr;
+}
+
+// Both directions of a relay_both.
+struct Both {
+  End first;
+  End second;
+  RelayBothResult result{};
+  int running = 2;
+  Future<RelayBothResult> future;
+
+  void one_ended() {
+    if (--running > 0) {
+      return;
+    }
+    if (future.done()) {
+      first.give_back();
+      second.give_back();
+      return;
+    }
+    future.set_result(result);
+    first.transport->close();
+    second.transport->close();
+  }
+};
+
+}  // namespace
+
+Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
+                          const std::shared_ptr<WriteTransport>& to) {
+  const End reading = end_of(from);
+  const End writing = end_of(to);
+  auto future = transports::make_future<RelayResult>(common_loop(reading, writing));
+  auto* const duplex = dynamic_cast<ReadTransport*>(to.get());
+  const bool was_reading = duplex != nullptr && duplex->is_reading();
+  const auto direction = std::make_shared<RelayDirection>(
+      from, to, pipe_between(reading, writing),
+      [reading, writing, future, duplex, was_reading](const RelayResult& result) {
+        reading.give_back();
+        writing.give_back();
+        if (was_reading) {
+          duplex->resume_reading();
+        }
+        if (!future.done()) {
+          future.set_result(result);
+        }
+      });
+  from->set_protocol(
+      transports::make_relay_end(reading.conduit->serves(), direction, nullptr));
+  to->set_protocol(transports::make_relay_end(writing.conduit->serves(), nullptr, direction));
+  future.set_on_cancel([weak = std::weak_ptr(direction)] {
+    if (const auto running = weak.lock()) {
+      running->stop();
+    }
+  });
+  if (was_reading) {
+    duplex->pause_reading();
+  }
+  direction->begin();
+  return future;
+}
+
+Future<RelayBothResult> relay_both(const std::shared_ptr<Transport>& first,
+                                   const std::shared_ptr<Transport>& second) {
+  const End one = end_of(first);
+  const End other = end_of(second);
+  auto future = transports::make_future<RelayBothResult>(common_loop(one, other));
+  const auto both =
+      std::make_shared<Both>(Both{.first = one, .second = other, .future = future});
+  const auto forth = std::make_shared<RelayDirection>(
+      first, second, pipe_between(one, other), [both](const RelayResult& result) {
+        both->result.forth = result;
+        both->one_ended();
+      });
+  const auto back = std::make_shared<RelayDirection>(
+      second, first, pipe_between(other, one), [both](const RelayResult& result) {
+        both->result.back = result;
+        both->one_ended();
+      });
+  first->set_protocol(transports::make_relay_end(one.conduit->serves(), forth, back));
+  second->set_protocol(transports::make_relay_end(other.conduit->serves(), back, forth));
+  future.set_on_cancel([weak_forth = std::weak_ptr(forth), weak_back = std::weak_ptr(back)] {
+    for (const auto& weak : {weak_forth, weak_back}) {
+      if (const auto running = weak.lock()) {
+        running->stop();
+      }
+    }
+  });
+  forth->begin();
+  back->begin();
+  return future;
+}
+
+}  // namespace sluice
