@@ -43,8 +43,7 @@ sys::Result<std::size_t> FaultySystemCalls::pread(int fd, std::span<std::byte> m
 sys::Result<std::size_t> FaultySystemCalls::sendfile(int to, int file, std::uint64_t offset,
                                                      std::size_t count) noexcept {
   const int fault = transfer_fault(strikes(2) ? ECONNRESET : EIO);
-  return fault != 0 ? sys::Result<std::size_t>{0, fault}
-                    : real_->sendfile(to, file, offset, count);
+  return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->sendfile(to, file, offset, count);
 }
 
 sys::Result<std::size_t> FaultySystemCalls::splice(int from, std::optional<std::uint64_t> offset,

@@ -33,10 +33,10 @@ struct RelayBothResult {
 /// `to` first. Writing to `to` meanwhile is allowed; the bytes come in between.
 ///
 /// The end of `from` is carried over by write_eof(), or close() where there is no half-close. When
-/// either is lost, the other is closed; if by an error, it is aborted. The future is done then, with
-/// a result in any case; what `to` has buffered it goes on sending. After the end of `from`, or when
-/// the future is cancelled, transports that are still open have their earlier protocols and the
-/// reading of `to` again; the end itself is told to no one else.
+/// either is lost, the other is closed; if by an error, it is aborted. The future is done then,
+/// with a result in any case; what `to` has buffered it goes on sending. After the end of `from`,
+/// or when the future is cancelled, transports that are still open have their earlier protocols and
+/// the reading of `to` again; the end itself is told to no one else.
 ///
 /// Failure: std::logic_error when either is closing; std::invalid_argument when one is missing, not
 /// made by this library, or of another loop than the other, or both are the same. Loop thread only.

@@ -34,7 +34,9 @@ struct WriteBufferLimits {
 inline constexpr WriteBufferLimits default_write_buffer_limits{16 * 1024, 64 * 1024};
 
 /// What has become of everything that was given to write(). Bytes and counts since the transport's
-/// birth; bytes_written + bytes_discarded + get_write_buffer_size() is all that was accepted.
+/// birth; bytes_written + bytes_discarded + get_write_buffer_size() is all that was accepted. The
+/// bytes of a file count as accepted when they are sent, those in the pipe of a relay when they
+/// were read.
 struct WriteStatistics {
   std::uint64_t bytes_written = 0;  ///< taken by the kernel
   std::uint64_t bytes_discarded =

@@ -36,9 +36,9 @@ struct ExternalResult {
 
 /// How a range left its queue.
 enum class ExternalEnd : std::uint8_t {
-  sent,       ///< All its bytes have been taken, or it had no more.
-  unreadable, ///< Its bytes could not be had; the transport is lost over it.
-  lost,       ///< The transport was lost first.
+  sent,        ///< All its bytes have been taken, or it had no more.
+  unreadable,  ///< Its bytes could not be had; the transport is lost over it.
+  lost,        ///< The transport was lost first.
 };
 
 /// A range of bytes that are not in memory but behind something that a sink can reach, such as a

@@ -46,8 +46,8 @@ class Sink {
   [[nodiscard]] virtual bool keeps_bytes() const noexcept { return false; }
   /// Bytes accepted but not yet in the kernel; they count as buffered.
   [[nodiscard]] virtual std::size_t pending() const noexcept { return 0; }
-  /// Offers the next bytes of `range`, at most `most`, in one attempt. A sink that cannot reach them
-  /// is given them with write() instead.
+  /// Offers the next bytes of `range`, at most `most`, in one attempt. A sink that cannot reach
+  /// them is given them with write() instead.
   virtual ExternalResult write_external(External& /*range*/, std::size_t /*most*/) noexcept {
     return ExternalResult::unsupported();
   }

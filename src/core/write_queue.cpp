@@ -144,7 +144,8 @@ std::size_t WriteQueue::clear() noexcept {
 }
 
 void WriteQueue::append_external(std::shared_ptr<External> range) noexcept {
-  check(range->next_ == nullptr && range.get() != last_external_, "a range is in one queue at most");
+  check(range->next_ == nullptr && range.get() != last_external_,
+        "a range is in one queue at most");
   range->position_ = queued_ - inserted_;
   External* const last = range.get();
   (last_external_ == nullptr ? first_external_ : last_external_->next_) = std::move(range);
@@ -192,8 +193,8 @@ ExternalResult WriteQueue::fetch_external() {
     throw;
   }
   External& range = *first_external_;
-  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(),
-                                                                     slab->storage.size()));
+  const auto most =
+      static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), slab->storage.size()));
   const ExternalResult result = range.read(std::span(slab->storage).first(most));
   segment->slab = slab;
   if (result.kind != ExternalResult::Kind::moved) {

@@ -107,8 +107,8 @@ class WriteQueue {
   std::uint64_t acknowledged_ = 0;
   std::shared_ptr<External> first_external_;
   External* last_external_ = nullptr;
-  // Bytes that ever came in at the front. A range stands where queued_ was when it came, and further
-  // back by what has come in at the front since: at position_ + inserted_.
+  // Bytes that ever came in at the front. A range stands where queued_ was when it came, and
+  // further back by what has come in at the front since: at position_ + inserted_.
   std::uint64_t inserted_ = 0;
 };
 

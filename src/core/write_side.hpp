@@ -81,8 +81,8 @@ class WriteSide {
   /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost
   /// more than the system call that is saved.
   static constexpr std::size_t direct_send_bytes = 16 * 1024;
-  /// The most of external ranges that is sent in one go, so that others get their turn: in bytes, and
-  /// in attempts.
+  /// The most of external ranges that is sent in one go, so that others get their turn: in bytes,
+  /// and in attempts.
   static constexpr std::size_t external_burst_bytes = 1024 * 1024;
   static constexpr int external_burst_attempts = 64;
   /// A dropped write is warned about when this many were counted before it (W-60).

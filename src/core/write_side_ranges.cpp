@@ -57,7 +57,8 @@ bool WriteSide::push_ranges() {
   return progress && life_->alive();
 }
 
-// One attempt on the range at the front. Whether there was progress; the transport is not lost then.
+// One attempt on the range at the front. Whether there was progress; the transport is not lost
+// then.
 bool WriteSide::push_range(std::size_t& budget) {
   External& range = *queue_.next_external();
   if (range.remaining() == 0) {
@@ -66,9 +67,8 @@ bool WriteSide::push_range(std::size_t& budget) {
   if (range.way_ == External::Way::through_memory) {
     return fetch_range();
   }
-  const ExternalResult result =
-      sink_->write_external(range, static_cast<std::size_t>(
-                                       std::min<std::uint64_t>(budget, range.remaining())));
+  const ExternalResult result = sink_->write_external(
+      range, static_cast<std::size_t>(std::min<std::uint64_t>(budget, range.remaining())));
   if (result.kind == ExternalResult::Kind::unsupported) {
     range.way_ = External::Way::through_memory;
     return fetch_range();
@@ -96,9 +96,9 @@ bool WriteSide::push_range(std::size_t& budget) {
       fail(result.error);
       return false;
     default:
-      return range_ended(result.kind == ExternalResult::Kind::ended ? ExternalEnd::sent
-                                                                    : ExternalEnd::unreadable,
-                         result.error);
+      return range_ended(
+          result.kind == ExternalResult::Kind::ended ? ExternalEnd::sent : ExternalEnd::unreadable,
+          result.error);
   }
 }
 
@@ -112,9 +112,9 @@ bool WriteSide::fetch_range() {
     return false;
   }
   if (result.kind != ExternalResult::Kind::moved) {
-    return range_ended(result.kind == ExternalResult::Kind::ended ? ExternalEnd::sent
-                                                                  : ExternalEnd::unreadable,
-                       result.error);
+    return range_ended(
+        result.kind == ExternalResult::Kind::ended ? ExternalEnd::sent : ExternalEnd::unreadable,
+        result.error);
   }
   move_on();
   note_growth();

@@ -112,8 +112,7 @@ SinkResult PipeChannel::write(std::span<const Bytes> pieces) noexcept {
       [this](std::span<const iovec> vectors) { return sys_->writev(fd_, vectors); });
 }
 
-core::ExternalResult PipeChannel::write_external(core::External& range,
-                                                 std::size_t most) noexcept {
+core::ExternalResult PipeChannel::write_external(core::External& range, std::size_t most) noexcept {
   return plain() ? static_cast<DescriptorRange&>(range).to_pipe(fd_, most)
                  : core::ExternalResult::unsupported();
 }

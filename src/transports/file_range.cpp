@@ -39,10 +39,10 @@ void FileRange::left(ExternalEnd end, std::error_code error) noexcept {
       return;
     case ExternalEnd::lost:
       // W-195
-      sent_.set_exception(std::make_exception_ptr(std::system_error(
-          error ? error : std::make_error_code(std::errc::connection_aborted),
-          "sending " + file + ": the connection was lost after " + std::to_string(moved()) +
-              " bytes")));
+      sent_.set_exception(std::make_exception_ptr(
+          std::system_error(error ? error : std::make_error_code(std::errc::connection_aborted),
+                            "sending " + file + ": the connection was lost after " +
+                                std::to_string(moved()) + " bytes")));
       return;
   }
 }

@@ -105,8 +105,7 @@ Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
           future.set_result(result);
         }
       });
-  from->set_protocol(
-      transports::make_relay_end(reading.conduit->serves(), direction, nullptr));
+  from->set_protocol(transports::make_relay_end(reading.conduit->serves(), direction, nullptr));
   to->set_protocol(transports::make_relay_end(writing.conduit->serves(), nullptr, direction));
   future.set_on_cancel([weak = std::weak_ptr(direction)] {
     if (const auto running = weak.lock()) {
@@ -125,18 +124,17 @@ Future<RelayBothResult> relay_both(const std::shared_ptr<Transport>& first,
   const End one = end_of(first);
   const End other = end_of(second);
   auto future = transports::make_future<RelayBothResult>(common_loop(one, other));
-  const auto both =
-      std::make_shared<Both>(Both{.first = one, .second = other, .future = future});
-  const auto forth = std::make_shared<RelayDirection>(
-      first, second, pipe_between(one, other), [both](const RelayResult& result) {
-        both->result.forth = result;
-        both->one_ended();
-      });
-  const auto back = std::make_shared<RelayDirection>(
-      second, first, pipe_between(other, one), [both](const RelayResult& result) {
-        both->result.back = result;
-        both->one_ended();
-      });
+  const auto both = std::make_shared<Both>(Both{.first = one, .second = other, .future = future});
+  const auto forth = std::make_shared<RelayDirection>(first, second, pipe_between(one, other),
+                                                      [both](const RelayResult& result) {
+                                                        both->result.forth = result;
+                                                        both->one_ended();
+                                                      });
+  const auto back = std::make_shared<RelayDirection>(second, first, pipe_between(other, one),
+                                                     [both](const RelayResult& result) {
+                                                       both->result.back = result;
+                                                       both->one_ended();
+                                                     });
   first->set_protocol(transports::make_relay_end(one.conduit->serves(), forth, back));
   second->set_protocol(transports::make_relay_end(other.conduit->serves(), back, forth));
   future.set_on_cancel([weak_forth = std::weak_ptr(forth), weak_back = std::weak_ptr(back)] {

@@ -9,7 +9,10 @@ namespace sluice::transports {
 RelayDirection::RelayDirection(std::shared_ptr<ReadTransport> from,
                                std::shared_ptr<WriteTransport> to, std::shared_ptr<RelayPipe> pipe,
                                Ended ended)
-    : from_(std::move(from)), to_(std::move(to)), pipe_(std::move(pipe)), ended_(std::move(ended)) {}
+    : from_(std::move(from)),
+      to_(std::move(to)),
+      pipe_(std::move(pipe)),
+      ended_(std::move(ended)) {}
 
 void RelayDirection::begin() {
   if (pipe_) {
@@ -53,7 +56,8 @@ void RelayDirection::pass_on(Bytes data) {
   const std::shared_ptr<WriteTransport> to = to_;
   to->write(data);
   // A pause that was told to an earlier protocol is not told again.
-  if (state_ == State::flowing && to->get_write_buffer_size() > to->get_write_buffer_limits().high) {
+  if (state_ == State::flowing &&
+      to->get_write_buffer_size() > to->get_write_buffer_limits().high) {
     hold();
   }
 }

@@ -10,8 +10,8 @@ namespace sluice::transports {
 
 /// The protocol of a transport that is the reading end of one relay, the writing end of another, or
 /// both; of the kind that the transport serves. Either may be null.
-[[nodiscard]] std::shared_ptr<BaseProtocol> make_relay_end(
-    ServedProtocols kind, std::shared_ptr<RelayDirection> reading,
-    std::shared_ptr<RelayDirection> writing);
+[[nodiscard]] std::shared_ptr<BaseProtocol> make_relay_end(ServedProtocols kind,
+                                                           std::shared_ptr<RelayDirection> reading,
+                                                           std::shared_ptr<RelayDirection> writing);
 
 }  // namespace sluice::transports

@@ -15,8 +15,7 @@ class FakeRange final : public core::External {
  public:
   explicit FakeRange(std::string text) : External(text.size()), bytes(std::move(text)) {}
   /// Says that it has more, or fewer, than it has.
-  FakeRange(std::string text, std::uint64_t claimed)
-      : External(claimed), bytes(std::move(text)) {}
+  FakeRange(std::string text, std::uint64_t claimed) : External(claimed), bytes(std::move(text)) {}
 
   core::ExternalResult read(std::span<std::byte> memory) noexcept override {
     largest_read = std::max(largest_read, memory.size());

@@ -71,8 +71,9 @@ std::string Step::text() const {
 std::string Setting::text() const {
   return std::string(timing == core::WriteTiming::at_once ? "at once" : "end of turn") +
          (sink_keeps_bytes ? ", sink keeps bytes" : "") +
-         (sink_reaches_ranges ? ", sink reaches ranges" : "") + ", room " + amount(room) + ", high " +
-         amount(high) + ", low " + amount(low) + "\n  in pause_writing: " + inside_pause.text() +
+         (sink_reaches_ranges ? ", sink reaches ranges" : "") + ", room " + amount(room) +
+         ", high " + amount(high) + ", low " + amount(low) +
+         "\n  in pause_writing: " + inside_pause.text() +
          "\n  in resume_writing: " + inside_resume.text();
 }
 

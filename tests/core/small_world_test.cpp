@@ -109,10 +109,12 @@ const Alphabet large_steps{
 };
 
 const Alphabet range_steps{
-    {Kind::write, 1},    {Kind::write, 6},     {Kind::write_buffer, 3}, {Kind::writelines, 3},
-    {Kind::ready, 1},    {Kind::ready, 4},     {Kind::ready, everything}, {Kind::end_turn},
-    {Kind::fail_next},   {Kind::write_eof},    {Kind::close},           {Kind::abort},
-    {Kind::write_range, 0}, {Kind::write_range, 4}, {Kind::remove_range}, {Kind::fail_range},
+    {Kind::write, 1},          {Kind::write, 6},       {Kind::write_buffer, 3},
+    {Kind::writelines, 3},     {Kind::ready, 1},       {Kind::ready, 4},
+    {Kind::ready, everything}, {Kind::end_turn},       {Kind::fail_next},
+    {Kind::write_eof},         {Kind::close},          {Kind::abort},
+    {Kind::write_range, 0},    {Kind::write_range, 4}, {Kind::remove_range},
+    {Kind::fail_range},
 };
 
 class SmallWorld : public ::testing::Test {
@@ -239,8 +241,8 @@ TEST_F(SmallWorld, KeepsItsPromisesWithExternalRangesAmongTheBytes) {
 
 TEST_F(SmallWorld, KeepsItsPromisesWithRangesWhateverIsCalledInsideThePauseAndTheResume) {
   const Alphabet alphabet{
-      {Kind::write, 3},       {Kind::write, 6},       {Kind::ready, 1},  {Kind::ready, everything},
-      {Kind::write_range, 1}, {Kind::write_range, 9}, {Kind::end_turn},  {Kind::close},
+      {Kind::write, 3},       {Kind::write, 6},       {Kind::ready, 1}, {Kind::ready, everything},
+      {Kind::write_range, 1}, {Kind::write_range, 9}, {Kind::end_turn}, {Kind::close},
   };
   const std::size_t actions = nested_actions.size();
   explore(alphabet, deepest(4), actions * actions * 4, [](Exhaustive& all) {

@@ -20,7 +20,7 @@ struct Model {
     std::size_t begin;  // the first byte that was not taken
     std::size_t end;
   };
-  std::deque<Range> ranges;   // external ones, among the bytes that were accepted
+  std::deque<Range> ranges;  // external ones, among the bytes that were accepted
   bool open = true;
   bool alive = true;
   bool eof_wanted = false;

@@ -139,9 +139,9 @@ TEST(QueueRangeProperties, FirstInFirstOutForAnyMixture) {
     std::deque<std::shared_ptr<FakeRange>> ranges;
     const int steps = *rc::gen::inRange(1, 60);
     for (int step = 0; step < steps; ++step) {
-      const std::size_t size = *rc::gen::oneOf(
-          rc::gen::inRange<std::size_t>(0, 40),
-          rc::gen::inRange<std::size_t>(Slab::capacity - 3, Slab::capacity + 3));
+      const std::size_t size =
+          *rc::gen::oneOf(rc::gen::inRange<std::size_t>(0, 40),
+                          rc::gen::inRange<std::size_t>(Slab::capacity - 3, Slab::capacity + 3));
       const std::string text = pattern(in.size(), size);
       const int what = *rc::gen::inRange(0, 6);
       if (what == 0) {

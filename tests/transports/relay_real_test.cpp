@@ -105,9 +105,8 @@ class RealRelay : public ::testing::Test {
     FdPair pair = pair_of(kind);
     receiver_ = std::make_unique<FdPeer>(std::move(pair.peer));
     if (kind == Kind::pipe || kind == Kind::terminal) {
-      loop_.connect_write_pipe(
-          [&] { return std::make_shared<RecordingWriteProtocol>(to_record_); },
-          std::move(pair.transport));
+      loop_.connect_write_pipe([&] { return std::make_shared<RecordingWriteProtocol>(to_record_); },
+                               std::move(pair.transport));
       run_until([&] { return to_record_->shared_transport() != nullptr; });
     } else {
       adopt(std::move(pair.transport), to_record_);
@@ -210,8 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(::testing::Values(Kind::tcp, Kind::unix_socket, Kind::pipe),
                        ::testing::Values(Kind::tcp, Kind::unix_socket, Kind::pipe, Kind::terminal)),
     [](const auto& kinds) {
-      return name_of_kind(std::get<0>(kinds.param)) + "To" +
-             name_of_kind(std::get<1>(kinds.param));
+      return name_of_kind(std::get<0>(kinds.param)) + "To" + name_of_kind(std::get<1>(kinds.param));
     });
 
 TEST_F(RealRelay, SixtyFourMebibytesArriveWholeInBoundedMemory) {
@@ -224,8 +222,8 @@ TEST_F(RealRelay, SixtyFourMebibytesArriveWholeInBoundedMemory) {
   arrived.reserve(all);
   std::array<char, 65536> memory{};
   run_until([&] {
-    const ssize_t written =
-        ::write(sender_->fileno(), content.data() + fed_, std::min<std::size_t>(all - fed_, 1 << 20));
+    const ssize_t written = ::write(sender_->fileno(), content.data() + fed_,
+                                    std::min<std::size_t>(all - fed_, 1 << 20));
     fed_ += written > 0 ? static_cast<std::size_t>(written) : 0;
     for (ssize_t got = 1; got > 0;) {
       got = ::read(receiver_->fileno(), memory.data(), memory.size());
@@ -265,9 +263,9 @@ TEST_F(RealRelay, AResetOfTheReceiverEndsTheReader) {
 TEST_F(RealRelay, AProxyCarriesAHalfCloseBothWays) {
   open_from(Kind::tcp);
   open_to(Kind::tcp);
-  const auto future = relay_both(
-      std::dynamic_pointer_cast<Transport>(from_record_->shared_transport()),
-      std::dynamic_pointer_cast<Transport>(to_record_->shared_transport()));
+  const auto future =
+      relay_both(std::dynamic_pointer_cast<Transport>(from_record_->shared_transport()),
+                 std::dynamic_pointer_cast<Transport>(to_record_->shared_transport()));
   sender_->start_reading();
   receiver_->start_reading();
   sender_->send("question");
@@ -287,8 +285,8 @@ TEST_F(RealRelay, ALoopThatIsDestroyedInTheMiddleLeavesNoDescriptor) {
   auto loop = std::make_unique<EventLoop>();
   FdPair one = testing::make_tcp_pair();
   FdPair other = testing::make_tcp_pair();
-  for (auto [fd, record] : {std::pair(&one.transport, from_record_),
-                            std::pair(&other.transport, to_record_)}) {
+  for (auto [fd, record] :
+       {std::pair(&one.transport, from_record_), std::pair(&other.transport, to_record_)}) {
     loop->connect_accepted_socket(
         [record = record] { return std::make_shared<RecordingProtocol>(record); }, std::move(*fd));
   }

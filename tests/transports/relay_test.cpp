@@ -394,8 +394,7 @@ TEST_F(Relaying, TransportsOfDifferentLoopsAreRefused) {
                                 Fd(kernel_->open_stream()));
   other.stop();
   other.run_forever();
-  EXPECT_THROW(static_cast<void>(relay(from(), record->shared_transport())),
-               std::invalid_argument);
+  EXPECT_THROW(static_cast<void>(relay(from(), record->shared_transport())), std::invalid_argument);
   record->release();
 }
 

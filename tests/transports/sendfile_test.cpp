@@ -301,9 +301,9 @@ TEST_F(Sendfile, AFileThatCannotBeReadFailsItAndLosesTheConnection) {
   kernel_->fail_file(file_, EIO);
   kernel_->add_room(fd_, 1000);
   turn(2);
-  EXPECT_EQ("reading file descriptor " + std::to_string(file_) +
-                " at offset 500: Input/output error",
-            outcome_of(future));
+  EXPECT_EQ(
+      "reading file descriptor " + std::to_string(file_) + " at offset 500: Input/output error",
+      outcome_of(future));
   EXPECT_EQ("CM CL(EIO)", trace());
   EXPECT_EQ(pattern(100, 400), kernel_->sent(fd_));
 }
