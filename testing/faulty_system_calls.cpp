@@ -75,6 +75,25 @@ sys::Result<std::size_t> FaultySystemCalls::recv(int fd, std::span<std::byte> me
   return fault != 0 ? sys::Result<std::size_t>{0, fault} : real_->recv(fd, memory);
 }
 
+// A datagram that is lost ends nothing, so it does not count as fatal.
+sys::Result<std::size_t> FaultySystemCalls::sendmmsg(
+    int fd, std::span<const sys::OutgoingDatagram> datagrams) noexcept {
+  if (strikes(rates_.interrupted)) {
+    return {0, EINTR};
+  }
+  return strikes(rates_.lost) ? sys::Result<std::size_t>{0, ENOBUFS}
+                              : real_->sendmmsg(fd, datagrams);
+}
+
+sys::Result<std::size_t> FaultySystemCalls::recvmmsg(
+    int fd, std::span<sys::IncomingDatagram> datagrams) noexcept {
+  if (strikes(rates_.interrupted)) {
+    return {0, EINTR};
+  }
+  return strikes(rates_.lost) ? sys::Result<std::size_t>{0, ECONNREFUSED}
+                              : real_->recvmmsg(fd, datagrams);
+}
+
 sys::Result<std::size_t> FaultySystemCalls::epoll_wait(int epoll_fd, std::span<epoll_event> events,
                                                        int timeout_ms) noexcept {
   if (strikes(rates_.interrupted)) {

@@ -68,6 +68,10 @@ class FaultySystemCalls final : public sys::SystemCalls {
   sys::Result<std::size_t> send(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept override;
   sys::Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept override;
+  sys::Result<std::size_t> sendmmsg(
+      int fd, std::span<const sys::OutgoingDatagram> datagrams) noexcept override;
+  sys::Result<std::size_t> recvmmsg(int fd,
+                                    std::span<sys::IncomingDatagram> datagrams) noexcept override;
   sys::Status shutdown(int fd, int how) noexcept override { return real_->shutdown(fd, how); }
   sys::Result<SocketAddress> getsockname(int fd) noexcept override {
     return real_->getsockname(fd);

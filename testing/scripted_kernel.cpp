@@ -2,6 +2,7 @@
 #include "testing/scripted_kernel.hpp"
 
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -203,7 +204,8 @@ sys::Result<int> ScriptedKernel::socket(int domain, int type) noexcept {
   const int error = planned_failure("socket");
   int number = 0;
   if (error == 0) {
-    const auto object = make(Kind::stream, S_IFSOCK | 0777, O_RDWR | O_NONBLOCK);
+    const auto object = make(type == SOCK_DGRAM ? Kind::datagram : Kind::stream, S_IFSOCK | 0777,
+                             O_RDWR | O_NONBLOCK);
     object->options[{SOL_SOCKET, SO_TYPE}] = type;
     object->options[{SOL_SOCKET, SO_DOMAIN}] = domain;
     number = install(object);
@@ -224,7 +226,7 @@ sys::Status ScriptedKernel::connect(int fd, const SocketAddress& address) noexce
 
 int ScriptedKernel::begin_connect(const std::shared_ptr<Object>& object,
                                   const SocketAddress& address) {
-  if (object->kind != Kind::stream) {
+  if (object->kind != Kind::stream && object->kind != Kind::datagram) {
     return ENOTSOCK;
   }
   if (object->link != Link::none) {
@@ -298,7 +300,8 @@ int ScriptedKernel::bind_to(Object& object, const SocketAddress& address) {
                : address;
   const std::pair reuse_port(SOL_SOCKET, SO_REUSEPORT);
   const bool taken = std::ranges::any_of(open_, [&](const auto& entry) {
-    return entry.second->kind == Kind::listener && entry.second->local == wanted &&
+    return (entry.second->kind == Kind::listener || entry.second->kind == Kind::datagram) &&
+           entry.second->local == wanted &&
            !(entry.second->options[reuse_port] != 0 && object.options[reuse_port] != 0);
   });
   if (taken) {
@@ -399,6 +402,9 @@ sys::Result<int> ScriptedKernel::getsockopt(int fd, int level, int name) noexcep
   } else if (error == 0) {
     const auto found = object->options.find({level, name});
     const bool type = level == SOL_SOCKET && name == SO_TYPE;
+    // Only a kernel of which a test says so can cut segments.
+    const bool missing = found == object->options.end() && level == SOL_UDP && name == UDP_SEGMENT;
+    error = missing ? ENOPROTOOPT : 0;
     value = found != object->options.end() ? found->second : (type ? SOCK_STREAM : 0);
   }
   record({"getsockopt", fd, 0, 0, name, error == 0 ? value : -error});

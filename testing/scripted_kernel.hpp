@@ -64,6 +64,8 @@ class ScriptedKernel : public sys::SystemCalls {
 
   /// A connected stream socket, non-blocking, for adoption.
   int open_stream(const SocketAddress& local = {}, const SocketAddress& peer = {});
+  /// A datagram socket, non-blocking, for adoption; connected if it has a peer.
+  int open_datagram(const SocketAddress& local = {}, const SocketAddress& peer = {});
   /// The writing end of a pipe; it blocks, as one that comes from a shell, until told otherwise.
   int open_write_pipe();
   /// The reading end of a pipe; likewise.
@@ -111,10 +113,18 @@ class ScriptedKernel : public sys::SystemCalls {
   /// Whether shutdown(SHUT_WR) was called.
   [[nodiscard]] bool write_shut(int fd) const;
 
+  /// The datagrams taken so far, one by one also if they were sent as one train; also after close.
+  /// One answer of script_write, and one look at the room, is for one message of a sendmmsg.
+  [[nodiscard]] std::vector<SentDatagram> sent_datagrams(int fd) const;
+
   // ---- Reading ----
 
   /// The peer sends; an edge.
   void deliver(int fd, std::string_view bytes);
+  /// A datagram arrives; an edge.
+  void deliver_datagram(int fd, std::string_view bytes, const SocketAddress& from = {});
+  /// An earlier datagram could not be delivered: the next call gets `error`, once; an edge.
+  void deliver_error(int fd, int error);
   /// The peer sends no more.
   void deliver_eof(int fd);
   /// Every later read fails, when what was delivered has been read.
@@ -202,6 +212,10 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Result<std::size_t> send(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept override;
   sys::Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept override;
+  sys::Result<std::size_t> sendmmsg(
+      int fd, std::span<const sys::OutgoingDatagram> datagrams) noexcept override;
+  sys::Result<std::size_t> recvmmsg(int fd,
+                                    std::span<sys::IncomingDatagram> datagrams) noexcept override;
   sys::Status shutdown(int fd, int how) noexcept override;
   sys::Result<SocketAddress> getsockname(int fd) noexcept override;
   sys::Result<SocketAddress> getpeername(int fd) noexcept override;
@@ -253,6 +267,7 @@ class ScriptedKernel : public sys::SystemCalls {
   [[nodiscard]] sys::Result<std::size_t> offer(Object& object, std::span<const iovec> pieces,
                                                std::size_t offered);
   std::size_t take(Object& object, std::span<const iovec> pieces, std::size_t count);
+  [[nodiscard]] int send_one(Object& object, const sys::OutgoingDatagram& datagram);
   sys::Result<std::size_t> receive(std::string_view call, int fd, std::span<std::byte> memory,
                                    bool needs_socket);
   [[nodiscard]] sys::Result<std::size_t> fetch(Object& object, std::span<std::byte> memory);

@@ -80,6 +80,8 @@ std::uint32_t Object::readiness() const noexcept {
   switch (kind) {
     case Kind::stream:
       return stream_readiness();
+    case Kind::datagram:
+      return writable | (datagrams_in.empty() ? 0U : EPOLLIN) | (socket_error != 0 ? EPOLLERR : 0U);
     case Kind::listener:
       return backlog.empty() ? 0U : EPOLLIN;
     case Kind::pipe_write:

@@ -62,12 +62,21 @@ struct ConnectAnswer {
 /// EINPROGRESS for ever, or until finish_connect.
 [[nodiscard]] ConnectAnswer never_connects() noexcept;
 
+/// A datagram that the kernel took.
+struct SentDatagram {
+  std::string bytes;
+  SocketAddress to;  ///< unspecified: to the peer of a connected socket
+
+  friend bool operator==(const SentDatagram&, const SentDatagram&) = default;
+};
+
 }  // namespace sluice::testing
 
 namespace sluice::testing::scripted {
 
 enum class Kind : std::uint8_t {
   stream,
+  datagram,
   listener,
   pipe_read,
   pipe_write,
@@ -131,6 +140,12 @@ class Stream {
   std::size_t taken_ = 0;
 };
 
+/// A datagram that waits to be received.
+struct Datagram {
+  std::string bytes;
+  SocketAddress from;
+};
+
 /// An open file description.
 struct Object {
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
@@ -164,12 +179,15 @@ struct Object {
   std::map<std::pair<int, int>, int> options;
   std::deque<std::pair<int, std::shared_ptr<Object>>> backlog;
 
+  std::deque<Datagram> datagrams_in;
+  std::vector<SentDatagram> datagrams_out;
+
   std::weak_ptr<Object> other_end;  // of pipe()
   std::uint64_t counter = 0;        // of an eventfd
   EpollSet set;                     // of an epoll
 
   [[nodiscard]] bool socket() const noexcept {
-    return kind == Kind::stream || kind == Kind::listener;
+    return kind == Kind::stream || kind == Kind::datagram || kind == Kind::listener;
   }
   [[nodiscard]] bool can_read() const noexcept {
     return kind != Kind::pipe_write && kind != Kind::listener;

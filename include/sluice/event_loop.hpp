@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "sluice/datagram.hpp"
 #include "sluice/detail/protocol_binding.hpp"
 #include "sluice/detail/unique_function.hpp"
 #include "sluice/exception_context.hpp"
@@ -238,6 +239,21 @@ class EventLoop {
                                  std::shared_ptr<const Fd> file, std::uint64_t offset = 0,
                                  std::optional<std::uint64_t> count = {});
 
+  /// Makes a datagram socket, UDP or Unix, as the options say; names are resolved off the loop's
+  /// thread. The factory is called once the socket is bound and connected; the Future is done one
+  /// turn after connection_made. Failure: std::system_error that says what was attempted on which
+  /// address; std::invalid_argument for options that contradict each other; std::logic_error when
+  /// another transport has `sock`, which stays that transport's (W-93). asyncio:
+  /// create_datagram_endpoint.
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<DatagramConnection<P>> create_datagram_endpoint(Factory&& factory,
+                                                         DatagramOptions options) {
+    static_assert(std::is_base_of_v<DatagramProtocol, P>,
+                  "create_datagram_endpoint takes a DatagramProtocol");
+    return typed<DatagramConnection<P>>(
+        open_datagram(detail::erase_factory(std::forward<Factory>(factory)), std::move(options)));
+  }
+
  private:
   using Handler = detail::UniqueFunction<void(const ExceptionContext&)>;
 
@@ -323,6 +339,8 @@ class EventLoop {
                                                               Fd pipe);
   Future<detail::Established<ReadTransport>> open_read_pipe(detail::ProtocolFactory factory,
                                                             Fd pipe);
+  Future<detail::Established<DatagramTransport>> open_datagram(detail::ProtocolFactory factory,
+                                                               DatagramOptions options);
 
   std::unique_ptr<loop::LoopCore> core_;
 };

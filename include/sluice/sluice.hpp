@@ -2,6 +2,7 @@
 
 #include "sluice/buffer.hpp"
 #include "sluice/bytes.hpp"
+#include "sluice/datagram.hpp"
 #include "sluice/error.hpp"
 #include "sluice/event_loop.hpp"
 #include "sluice/exception_context.hpp"

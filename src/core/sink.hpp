@@ -13,8 +13,10 @@ namespace sluice::core {
 /// What became of an offer of bytes.
 struct SinkResult {
   enum class Kind : std::uint8_t {
-    accepted,     ///< The first `count` bytes are gone; fewer than offered means that the sink is
-                  ///< full.
+    accepted,  ///< The first `count` bytes are gone; fewer than offered means that the sink is
+               ///< full.
+    enough,  ///< The first `count` bytes are gone; the sink stopped by itself, and takes more when
+             ///< it is offered more.
     would_block,  ///< Nothing was taken; the sink will be ready later.
     in_flight,    ///< All are being worked on and must stay; WriteSide::complete comes later.
     failed,       ///< Nothing more can be sent, for the reason `error`.
@@ -24,9 +26,15 @@ struct SinkResult {
   std::error_code error{};
 
   static SinkResult accepted(std::size_t count) noexcept { return {Kind::accepted, count}; }
+  static SinkResult enough(std::size_t count) noexcept { return {Kind::enough, count}; }
   static SinkResult would_block() noexcept { return {Kind::would_block}; }
   static SinkResult in_flight() noexcept { return {Kind::in_flight}; }
   static SinkResult failed(std::error_code error) noexcept { return {Kind::failed, 0, error}; }
+
+  /// Whether bytes may have gone, so that the marks and what waits for an empty queue are due.
+  [[nodiscard]] bool progressed() const noexcept {
+    return kind == Kind::accepted || kind == Kind::enough;
+  }
 };
 
 /// What differs between kinds of descriptor when writing: the only thing a new transport brings.

@@ -30,10 +30,11 @@ class WriteQueue {
   WriteQueue& operator=(const WriteQueue&) = delete;
   ~WriteQueue();
 
-  /// Appends a copy. Throws std::bad_alloc and is unchanged then.
-  void append_copy(Bytes bytes);
-  /// Appends by reference when large, by copy when small. Throws std::bad_alloc and is unchanged
+  /// Appends a copy, all of it in one piece of gather(). Throws std::bad_alloc and is unchanged
   /// then.
+  void append_copy(Bytes bytes);
+  /// Appends by reference when large, by copy when small; in one piece too. Throws std::bad_alloc
+  /// and is unchanged then.
   void append(Buffer buffer);
 
   /// Fills `pieces` with the front of the queue, up to the first external range; returns how many

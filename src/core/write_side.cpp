@@ -66,6 +66,67 @@ void WriteSide::write(Buffer data) {
   }
 }
 
+template <class Append>
+void WriteSide::queue_frame(std::size_t bytes, Append append) {
+  if (append_or_fail(bytes, append)) {
+    after_append();
+  }
+}
+
+void WriteSide::write_frame(Bytes header, Bytes payload) {
+  const std::size_t bytes = header.size() + payload.size();
+  if (!admit(bytes, "sendto()")) {
+    return;
+  }
+  const bool now = *timing_ == WriteTiming::at_once || payload.size() >= direct_send_bytes;
+  if (now && flow_ == FlowState::idle && !sink_keeps_bytes_) {
+    send_frame(header, payload);
+    return;
+  }
+  queue_frame(bytes, [&] {
+    queue_.append_copy(header);
+    queue_.append_copy(payload);
+  });
+}
+
+void WriteSide::write_frame(Bytes header, Buffer payload) {
+  const std::size_t bytes = header.size() + payload.size();
+  if (admit(bytes, "sendto()")) {
+    queue_frame(bytes, [&] {
+      queue_.append_copy(header);
+      queue_.append(std::move(payload));
+    });
+  }
+}
+
+// With nothing in its way a frame is offered from the caller's memory; it is copied only if it was
+// not taken.
+void WriteSide::send_frame(Bytes header, Bytes payload) {
+  const std::array<Bytes, 2> pieces{header, payload};
+  const std::size_t bytes = header.size() + payload.size();
+  const SinkResult result =
+      sink_->write(std::span(pieces).first(payload.empty() ? 1 : pieces.size()));
+  note_attempt(result, bytes);
+  if (result.kind == SinkResult::Kind::failed) {
+    statistics_.bytes_discarded += bytes;
+    fail(result.error);
+    return;
+  }
+  check(result.count == 0 || result.count == bytes, "a frame is taken whole or not at all");
+  statistics_.bytes_written += result.count;
+  if (result.count == 0 && !append_or_fail(bytes, [&] {
+        queue_.append_copy(header);
+        queue_.append_copy(payload);
+      })) {
+    return;
+  }
+  note_rest(result);
+  if (result.count > 0) {
+    request_resume_if_low();
+  }
+  note_growth();
+}
+
 template <class Piece, class Append>
 void WriteSide::write_list(std::span<const Piece> pieces, Append append) {
   std::size_t total = 0;
@@ -131,7 +192,7 @@ void WriteSide::send_with(Bytes borrowed) {
   if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
     return;
   }
-  flow_ = queue_.empty() ? FlowState::idle : FlowState::blocked;
+  note_rest(result);
   if (result.count > 0) {
     request_resume_if_low();
   }
@@ -184,13 +245,19 @@ bool WriteSide::push_out() {
   }
   std::size_t offered = 0;
   const SinkResult result = offer_front({}, offered);
-  return take_result(result, offered) && result.kind == SinkResult::Kind::accepted;
+  return take_result(result, offered) && result.progressed();
 }
 
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
   const SinkResult result = queue_.segment_count() < few_pieces
                                 ? offer_pieces<few_pieces>(borrowed, offered)
                                 : offer_pieces<Sink::max_pieces>(borrowed, offered);
+  note_attempt(result, offered);
+  return result;
+}
+
+// What is known after every attempt, whatever came of it.
+void WriteSide::note_attempt(const SinkResult& result, std::size_t offered) {
   ++statistics_.send_calls;
   if (polls_ != nullptr) {
     tried_after_poll_ = *polls_;
@@ -201,7 +268,18 @@ SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
   } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
     ++statistics_.short_writes;
   }
-  return result;
+}
+
+// Where the queue's front stands after an attempt that did not take all.
+void WriteSide::note_rest(const SinkResult& result) {
+  if (queue_.empty()) {
+    flow_ = FlowState::idle;
+  } else if (result.kind != SinkResult::Kind::enough) {
+    flow_ = FlowState::blocked;
+  } else {
+    flow_ = FlowState::dirty;
+    host_->request_flush();
+  }
 }
 
 template <std::size_t N>
@@ -233,6 +311,11 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
         flow_ = FlowState::dirty;
         host_->request_flush();
       }
+      return true;
+    case SinkResult::Kind::enough:
+      statistics_.bytes_written += result.count;
+      queue_.acknowledge(result.count);
+      note_rest(result);
       return true;
     case SinkResult::Kind::would_block:
       flow_ = FlowState::blocked;
@@ -284,7 +367,7 @@ void WriteSide::complete(SinkResult result) {
     flow_ = FlowState::idle;
     return;
   }
-  if (take_result(result, result.count) && result.kind == SinkResult::Kind::accepted) {
+  if (take_result(result, result.count) && result.progressed()) {
     after_progress(FlushCause::readiness);
   }
 }

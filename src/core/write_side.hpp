@@ -115,6 +115,11 @@ class WriteSide {
   void write(Buffer data);
   void writelines(std::span<const Buffer> pieces);
   void writelines(std::span<const Bytes> pieces);
+  /// One message for a sink that takes whole messages only: `header`, not empty, then `payload`,
+  /// with no attempt to send and no pause check in between. Each of the two stays in one piece for
+  /// as long as it is queued.
+  void write_frame(Bytes header, Bytes payload);
+  void write_frame(Bytes header, Buffer payload);
   void write_eof();
   void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
 
@@ -172,6 +177,9 @@ class WriteSide {
   template <class Append>
   [[nodiscard]] bool append_or_fail(std::size_t bytes, Append append);
   void send_with(Bytes borrowed);
+  void send_frame(Bytes header, Bytes payload);
+  template <class Append>
+  void queue_frame(std::size_t bytes, Append append);
   void after_append();
   void request_resume_if_low();
   void note_growth();
@@ -179,6 +187,8 @@ class WriteSide {
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
   template <std::size_t N>
   [[nodiscard]] SinkResult offer_pieces(Bytes borrowed, std::size_t& offered);
+  void note_attempt(const SinkResult& result, std::size_t offered);
+  void note_rest(const SinkResult& result);
   [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);
   [[nodiscard]] bool push_ranges();
   [[nodiscard]] bool push_range(std::size_t& budget);

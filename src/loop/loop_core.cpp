@@ -337,6 +337,13 @@ std::span<std::byte> LoopCore::read_memory() {
   return {read_memory_.get(), max_read_bytes};
 }
 
+std::span<std::byte> LoopCore::datagram_memory() {
+  if (!datagram_memory_) {
+    datagram_memory_ = std::make_unique_for_overwrite<std::byte[]>(datagram_bytes);
+  }
+  return {datagram_memory_.get(), datagram_bytes};
+}
+
 void LoopCore::set_exception_handler(
     detail::UniqueFunction<void(const ExceptionContext&)> handler) {
   // Shared: a handler may replace itself while it runs.

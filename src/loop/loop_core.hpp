@@ -50,6 +50,9 @@ class LoopCore {
   /// The most that one read takes (asyncio: max_size).
   static constexpr std::size_t max_read_bytes = 256 * 1024;
 
+  /// The memory for one batch of datagrams: 16 of the longest that IP has.
+  static constexpr std::size_t datagram_bytes = 16UL * 64 * 1024;
+
   explicit LoopCore(LoopOptions options);
   LoopCore(const LoopCore&) = delete;
   LoopCore& operator=(const LoopCore&) = delete;
@@ -119,6 +122,8 @@ class LoopCore {
   [[nodiscard]] const std::uint64_t& polls() const noexcept { return polls_; }
   /// The memory that all transports read into, one after the other.
   [[nodiscard]] std::span<std::byte> read_memory();
+  /// The same for datagrams; a page of it that no datagram reaches is never touched.
+  [[nodiscard]] std::span<std::byte> datagram_memory();
 
  private:
   enum class State : std::uint8_t {
@@ -165,6 +170,7 @@ class LoopCore {
   core::IntrusiveList<Resident, ResidentTag> residents_;
   std::vector<std::shared_ptr<void>> graveyard_;
   std::unique_ptr<std::byte[]> read_memory_;
+  std::unique_ptr<std::byte[]> datagram_memory_;
 
   std::atomic<std::thread::id>
       thread_{};  // looked at by other threads to find out that they are wrong

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,7 @@ inline constexpr int shut_write = SHUT_WR;
 inline constexpr int stream_type = SOCK_STREAM;
 /// What Resolved::error says when there is no memory for the answer.
 inline constexpr int no_memory_to_resolve = EAI_MEMORY;
+inline constexpr int datagram_type = SOCK_DGRAM;
 
 /// An option of setsockopt(2) and getsockopt(2).
 struct SocketOption {
@@ -33,6 +35,8 @@ inline constexpr SocketOption no_delay{IPPROTO_TCP, TCP_NODELAY};
 inline constexpr SocketOption keep_alive{SOL_SOCKET, SO_KEEPALIVE};
 inline constexpr SocketOption reuse_address{SOL_SOCKET, SO_REUSEADDR};
 inline constexpr SocketOption reuse_port{SOL_SOCKET, SO_REUSEPORT};
+inline constexpr SocketOption broadcast{SOL_SOCKET, SO_BROADCAST};
+inline constexpr SocketOption udp_segment{SOL_UDP, UDP_SEGMENT};
 inline constexpr SocketOption ipv6_only{IPPROTO_IPV6, IPV6_V6ONLY};
 inline constexpr SocketOption pending_error{SOL_SOCKET, SO_ERROR};
 inline constexpr SocketOption socket_type{SOL_SOCKET, SO_TYPE};

@@ -83,6 +83,44 @@ constexpr Row table[] = {
     {Call::recv, EHOSTUNREACH, peer_gone},
     {Call::recv, ENETUNREACH, peer_gone},
 
+    // What is wrong with one datagram, most often its address or its size, is no reason to give up
+    // the socket; so little here is more than an operating error.
+    {Call::sendmmsg, EACCES, operating_error},
+    {Call::sendmmsg, EAGAIN, would_block},
+    {Call::sendmmsg, EBADF, our_bug},
+    {Call::sendmmsg, ECONNREFUSED, operating_error},
+    {Call::sendmmsg, ECONNRESET, operating_error},
+    {Call::sendmmsg, EDESTADDRREQ, operating_error},
+    {Call::sendmmsg, EFAULT, our_bug},
+    {Call::sendmmsg, EINTR, retry},
+    // Port 0, or a segment that is longer than the way allows.
+    {Call::sendmmsg, EINVAL, operating_error},
+    // A device that cannot cut segments.
+    {Call::sendmmsg, EIO, operating_error},
+    {Call::sendmmsg, EISCONN, operating_error},
+    {Call::sendmmsg, EMSGSIZE, operating_error},
+    {Call::sendmmsg, ENETUNREACH, operating_error},
+    {Call::sendmmsg, EHOSTUNREACH, operating_error},
+    {Call::sendmmsg, ENOBUFS, operating_error},
+    {Call::sendmmsg, ENOENT, operating_error},
+    {Call::sendmmsg, ENOMEM, operating_error},
+    {Call::sendmmsg, ENOTCONN, operating_error},
+    {Call::sendmmsg, ENOTSOCK, our_bug},
+    {Call::sendmmsg, EPERM, operating_error},
+    {Call::sendmmsg, EPIPE, operating_error},
+    {Call::sendmmsg, EPROTOTYPE, operating_error},
+
+    // Mostly what became of a datagram that was sent before.
+    {Call::recvmmsg, EAGAIN, would_block},
+    {Call::recvmmsg, EBADF, our_bug},
+    {Call::recvmmsg, ECONNREFUSED, operating_error},
+    {Call::recvmmsg, ECONNRESET, operating_error},
+    {Call::recvmmsg, EFAULT, our_bug},
+    {Call::recvmmsg, EINTR, retry},
+    {Call::recvmmsg, EINVAL, our_bug},
+    {Call::recvmmsg, ENOMEM, operating_error},
+    {Call::recvmmsg, ENOTSOCK, our_bug},
+
     {Call::shutdown, EBADF, our_bug},
     {Call::shutdown, EINVAL, our_bug},
     {Call::shutdown, ENOTCONN, peer_gone},
@@ -309,11 +347,11 @@ constexpr Row table[] = {
 };
 
 constexpr std::string_view names[] = {
-    "read",         "write",     "send",       "recv",       "shutdown",    "accept",
-    "connect",      "socket",    "bind",       "listen",     "close",       "stat",
-    "unlink",       "fcntl",     "getsockopt", "setsockopt", "getsockname", "getpeername",
-    "epoll_create", "epoll_ctl", "epoll_wait", "eventfd",    "pipe",        "sigaction",
-    "pread",        "sendfile",  "splice",
+    "read",        "write",       "send",         "recv",      "sendmmsg",   "recvmmsg",
+    "shutdown",    "accept",      "connect",      "socket",    "bind",       "listen",
+    "close",       "stat",        "unlink",       "fcntl",     "getsockopt", "setsockopt",
+    "getsockname", "getpeername", "epoll_create", "epoll_ctl", "epoll_wait", "eventfd",
+    "pipe",        "sigaction", "pread", "sendfile", "splice",
 };
 
 }  // namespace

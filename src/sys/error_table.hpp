@@ -12,6 +12,8 @@ enum class Call : std::uint8_t {
   write,
   send,
   recv,
+  sendmmsg,
+  recvmmsg,
   shutdown,
   accept,
   connect,

@@ -2,6 +2,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -176,6 +178,10 @@ class LinuxSystemCalls final : public SystemCalls {
     return count_of(::recv(fd, memory.data(), memory.size(), 0));
   }
 
+  Result<std::size_t> sendmmsg(int fd,
+                               std::span<const OutgoingDatagram> datagrams) noexcept override;
+  Result<std::size_t> recvmmsg(int fd, std::span<IncomingDatagram> datagrams) noexcept override;
+
   Status shutdown(int fd, int how) noexcept override { return status_of(::shutdown(fd, how)); }
 
   Result<SocketAddress> getsockname(int fd) noexcept override {
@@ -252,6 +258,68 @@ class LinuxSystemCalls final : public SystemCalls {
   Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                    bool passive) noexcept override;
 };
+
+// Room for the one control message of a datagram, aligned as a cmsghdr.
+union SegmentControl {
+  cmsghdr header;
+  std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
+};
+
+void set_segment_size(msghdr& message, SegmentControl& control, std::uint16_t size) noexcept {
+  control.header.cmsg_level = SOL_UDP;
+  control.header.cmsg_type = UDP_SEGMENT;
+  control.header.cmsg_len = CMSG_LEN(sizeof size);
+  std::memcpy(CMSG_DATA(&control.header), &size, sizeof size);
+  message.msg_control = &control;
+  message.msg_controllen = sizeof control;
+}
+
+Result<std::size_t> LinuxSystemCalls::sendmmsg(
+    int fd, std::span<const OutgoingDatagram> datagrams) noexcept {
+  std::array<mmsghdr, max_datagrams> messages;  // filled as far as they are used: they are large
+  std::array<SegmentControl, max_datagrams> controls;
+  const std::size_t count = std::min(datagrams.size(), max_datagrams);
+  for (std::size_t i = 0; i < count; ++i) {
+    const OutgoingDatagram& datagram = datagrams[i];
+    messages[i] = {};
+    msghdr& message = messages[i].msg_hdr;
+    if (datagram.to != nullptr) {
+      // sendmmsg(2) only reads the address and the pieces.
+      message.msg_name = const_cast<sockaddr*>(native(*datagram.to));
+      message.msg_namelen = static_cast<socklen_t>(datagram.to->native().size());
+    }
+    message.msg_iov = const_cast<iovec*>(datagram.pieces.data());
+    message.msg_iovlen = datagram.pieces.size();
+    if (datagram.segment_size > 0) {
+      set_segment_size(message, controls[i], datagram.segment_size);
+    }
+  }
+  return count_of(::sendmmsg(fd, messages.data(), static_cast<unsigned>(count), MSG_NOSIGNAL));
+}
+
+Result<std::size_t> LinuxSystemCalls::recvmmsg(int fd,
+                                               std::span<IncomingDatagram> datagrams) noexcept {
+  std::array<mmsghdr, max_datagrams> messages;  // filled as far as they are used: they are large
+  std::array<iovec, max_datagrams> pieces;
+  std::array<sockaddr_storage, max_datagrams> names;
+  const std::size_t count = std::min(datagrams.size(), max_datagrams);
+  for (std::size_t i = 0; i < count; ++i) {
+    pieces[i] = {datagrams[i].memory.data(), datagrams[i].memory.size()};
+    messages[i] = {};
+    messages[i].msg_hdr.msg_name = &names[i];
+    messages[i].msg_hdr.msg_namelen = sizeof names[i];
+    messages[i].msg_hdr.msg_iov = &pieces[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  const Result<std::size_t> received = count_of(
+      ::recvmmsg(fd, messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr));
+  for (std::size_t i = 0; i < received.value; ++i) {
+    datagrams[i].size = messages[i].msg_len;
+    datagrams[i].truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+    datagrams[i].from = from(names[i], messages[i].msg_hdr.msg_namelen);
+  }
+  return received;
+}
 
 int native_family(AddressFamily family) noexcept {
   switch (family) {

@@ -46,6 +46,23 @@ struct Accepted {
   SocketAddress peer;
 };
 
+/// One datagram on its way out, or a train of equal ones.
+struct OutgoingDatagram {
+  const SocketAddress* to = nullptr;  ///< Null: the peer of a connected socket.
+  std::span<const iovec> pieces{};
+  /// UDP_SEGMENT: the kernel cuts the bytes into datagrams of this size, of which the last may be
+  /// shorter. 0: it is one datagram.
+  std::uint16_t segment_size = 0;
+};
+
+/// Room for one datagram, and what came into it.
+struct IncomingDatagram {
+  std::span<std::byte> memory{};
+  std::size_t size = 0;    ///< How many bytes of `memory` were filled.
+  bool truncated = false;  ///< The datagram was longer than `memory`; its end is gone.
+  SocketAddress from{};    ///< Unspecified for a Unix socket without a name.
+};
+
 /// What getaddrinfo(3) found; `error` is 0, an EAI_ number, or EAI_SYSTEM with errno in
 /// `system_error`.
 struct Resolved {
@@ -101,6 +118,13 @@ class SystemCalls {
   virtual Result<std::size_t> send(int fd, Bytes bytes) noexcept = 0;
   virtual Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept = 0;
   virtual Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept = 0;
+  /// The most datagrams that one sendmmsg() or recvmmsg() is given.
+  static constexpr std::size_t max_datagrams = 64;
+  /// Returns how many were sent; an error only if the first was not.
+  virtual Result<std::size_t> sendmmsg(int fd,
+                                       std::span<const OutgoingDatagram> datagrams) noexcept = 0;
+  /// Returns how many were received; an error only if none was.
+  virtual Result<std::size_t> recvmmsg(int fd, std::span<IncomingDatagram> datagrams) noexcept = 0;
   virtual Status shutdown(int fd, int how) noexcept = 0;
   virtual Result<SocketAddress> getsockname(int fd) noexcept = 0;
   virtual Result<SocketAddress> getpeername(int fd) noexcept = 0;

@@ -14,6 +14,7 @@
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
 #include "transports/server.hpp"
+#include "transports/socket_path.hpp"
 
 namespace sluice {
 namespace {
@@ -199,29 +200,12 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
   std::size_t waiting_for_ = 0;
 };
 
-// A socket file that is in the way is replaced, as asyncio does, even if a server still listens on
-// it (W-191).
-void remove_stale_socket(loop::LoopCore& loop, const std::string& path) {
-  const sys::Result<sys::FileStatus> status = loop.sys().stat(path);
-  if (!status.ok()) {
-    return;
-  }
-  if (sys::file_kind(status.value.mode) != sys::FileKind::socket) {
-    throw_error(EADDRINUSE,
-                "Address '" + path + "' is already in use by a file that is not a socket");
-  }
-  const sys::Status removed = loop.sys().unlink(path);
-  if (!removed.ok()) {
-    throw_error(removed.error, "removing the old socket '" + path + "'");
-  }
-}
-
 std::shared_ptr<Server> make_unix_server(loop::LoopCore& loop, detail::ProtocolFactory factory,
                                          const std::string& path, const ServerOptions& options) {
   const SocketAddress address = transports::unix_address(path);
   const bool file = address.family() == AddressFamily::unix_path;
   if (file) {
-    remove_stale_socket(loop, path);
+    transports::remove_stale_socket(loop.sys(), path);
   }
   Binder binder(loop, options);
   binder.bind(address);

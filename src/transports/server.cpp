@@ -76,11 +76,7 @@ StreamServer::~StreamServer() {
 }
 
 void StreamServer::own_path(const std::string& path) {
-  const sys::Result<sys::FileStatus> status = loop_->sys().stat(path);
-  if (status.ok()) {
-    path_ = path;
-    path_status_ = status.value;
-  }
+  path_.own(loop_->sys(), path);
 }
 
 void StreamServer::start_serving() {
@@ -209,16 +205,7 @@ void StreamServer::close() {
 
 void StreamServer::close_sockets() noexcept {
   listeners_.clear();
-  if (path_.empty()) {
-    return;
-  }
-  // Somebody else may have bound the same path since (W-191).
-  const sys::Result<sys::FileStatus> status = loop_->sys().stat(path_);
-  if (status.ok() && status.value.device == path_status_.device &&
-      status.value.inode == path_status_.inode) {
-    static_cast<void>(loop_->sys().unlink(path_));
-  }
-  path_.clear();
+  path_.remove(loop_->sys());
 }
 
 // Closed and without connections: nobody needs to keep it any more.

@@ -11,6 +11,7 @@
 #include "sluice/options.hpp"
 #include "sluice/server.hpp"
 #include "transports/fd_transport.hpp"
+#include "transports/socket_path.hpp"
 
 namespace sluice::transports {
 
@@ -77,8 +78,7 @@ class StreamServer final : public Server,
   core::IntrusiveList<FdTransport, GroupTag> connections_;
   std::size_t connection_count_ = 0;
   std::vector<Future<void>> waiting_;
-  std::string path_;
-  sys::FileStatus path_status_;
+  SocketPath path_;
   State state_ = State::bound;
 };
 
