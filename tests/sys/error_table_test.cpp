@@ -116,6 +116,21 @@ TEST_F(ErrorTable, TheWorldNotBeingAsWishedIsAnOperatingError) {
                                      {Call::sigaction, EINVAL}});
 }
 
+// What is wrong with one datagram ends nothing.
+TEST_F(ErrorTable, AnErrorOfADatagramIsAnOperatingError) {
+  all_are(Verdict::operating_error, {{Call::sendmmsg, ECONNREFUSED},
+                                     {Call::sendmmsg, EMSGSIZE},
+                                     {Call::sendmmsg, EACCES},
+                                     {Call::sendmmsg, EINVAL},
+                                     {Call::sendmmsg, EPIPE},
+                                     {Call::sendmmsg, ENOTCONN},
+                                     {Call::recvmmsg, ECONNREFUSED},
+                                     {Call::recvmmsg, ECONNRESET}});
+  all_are(Verdict::would_block, {{Call::sendmmsg, EAGAIN}, {Call::recvmmsg, EAGAIN}});
+  all_are(Verdict::retry, {{Call::sendmmsg, EINTR}, {Call::recvmmsg, EINTR}});
+  all_are(Verdict::our_bug, {{Call::sendmmsg, EBADF}, {Call::recvmmsg, EBADF}});
+}
+
 TEST_F(ErrorTable, WhatIsNotListedIsAnOperatingErrorForEveryCall) {
   constexpr int unlisted = 4095;
   for (std::size_t call = 0; call <= last_call; ++call) {

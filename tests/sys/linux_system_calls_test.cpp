@@ -113,6 +113,62 @@ TEST_F(Linux, SendSendmsgAndRecvTransportBytes) {
   EXPECT_EQ(ENOTSOCK, sys_->recv(0, memory).error);
 }
 
+TEST_F(Linux, SendmmsgAndRecvmmsgTransportDatagrams) {
+  const Fd receiver(sys_->socket(AF_INET, SOCK_DGRAM).value);
+  ASSERT_TRUE(sys_->bind(receiver.get(), *SocketAddress::from_numeric("127.0.0.1", 0)).ok());
+  const SocketAddress to = sys_->getsockname(receiver.get()).value;
+  const Fd sender(sys_->socket(AF_INET, SOCK_DGRAM).value);
+  const std::array first{piece("ab"), piece("c")};
+  const std::array<iovec, 1> empty{};
+  const std::array out{OutgoingDatagram{&to, first}, OutgoingDatagram{&to, empty}};
+  EXPECT_EQ(2U, sys_->sendmmsg(sender.get(), out).value);
+  await(receiver.get(), POLLIN);
+  std::array<std::byte, 2> short_memory{};
+  std::array<std::byte, 16> memory{};
+  std::array<std::byte, 16> unused{};
+  std::array in{IncomingDatagram{short_memory}, IncomingDatagram{memory}, IncomingDatagram{unused}};
+  ASSERT_EQ(2U, sys_->recvmmsg(receiver.get(), in).value);
+  EXPECT_EQ("ab", as_text(Bytes(short_memory)));
+  EXPECT_TRUE(in[0].truncated);
+  EXPECT_EQ(2U, in[0].size);
+  EXPECT_FALSE(in[1].truncated);
+  EXPECT_EQ(0U, in[1].size);
+  EXPECT_EQ(sys_->getsockname(sender.get()).value.port(), in[0].from.port());
+  EXPECT_EQ(EAGAIN, sys_->recvmmsg(receiver.get(), in).error);
+  EXPECT_EQ(EDESTADDRREQ,
+            sys_->sendmmsg(sender.get(), std::array{OutgoingDatagram{nullptr, first}}).error);
+}
+
+TEST_F(Linux, ASegmentSizeCutsBytesIntoDatagrams) {
+  const Fd receiver(sys_->socket(AF_INET, SOCK_DGRAM).value);
+  ASSERT_TRUE(sys_->bind(receiver.get(), *SocketAddress::from_numeric("127.0.0.1", 0)).ok());
+  const Fd sender(sys_->socket(AF_INET, SOCK_DGRAM).value);
+  ASSERT_TRUE(sys_->connect(sender.get(), sys_->getsockname(receiver.get()).value).ok());
+  const std::array pieces{piece("abc"), piece("def"), piece("g")};
+  EXPECT_EQ(1U,
+            sys_->sendmmsg(sender.get(), std::array{OutgoingDatagram{nullptr, pieces, 3}}).value);
+  std::vector<std::string> got;
+  while (got.size() < 3) {
+    await(receiver.get(), POLLIN);
+    std::array<std::byte, 16> memory{};
+    std::array in{IncomingDatagram{memory}};
+    ASSERT_EQ(1U, sys_->recvmmsg(receiver.get(), in).value);
+    got.emplace_back(as_text(Bytes(memory).first(in[0].size)));
+  }
+  EXPECT_EQ((std::vector<std::string>{"abc", "def", "g"}), got);
+}
+
+// P-1
+TEST_F(Linux, ADatagramToNobodyRaisesNoSignal) {
+  std::array<int, 2> ends{-1, -1};
+  ASSERT_EQ(0, ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()));
+  const Fd alone(ends[0]);
+  Fd(ends[1]).reset();
+  const std::array pieces{piece("x")};
+  const auto sent = sys_->sendmmsg(alone.get(), std::array{OutgoingDatagram{nullptr, pieces}});
+  EXPECT_EQ(ECONNREFUSED, sent.error);
+}
+
 TEST_F(Linux, ShutdownEndsTheStream) {
   const Ends ends = socket_pair();
   EXPECT_TRUE(sys_->shutdown(ends.first.get(), SHUT_WR).ok());
