@@ -266,6 +266,7 @@ union SegmentControl {
 };
 
 void set_segment_size(msghdr& message, SegmentControl& control, std::uint16_t size) noexcept {
+  control.bytes.fill(std::byte{});  // the padding too
   control.header.cmsg_level = SOL_UDP;
   control.header.cmsg_type = UDP_SEGMENT;
   control.header.cmsg_len = CMSG_LEN(sizeof size);
