@@ -1,4 +1,7 @@
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 #include <optional>
@@ -116,6 +119,84 @@ class PairMaker : public FdMaker {
   bool pipe_;
 };
 
+// Reads the very pipe that is a child's stdin; the child holds it, too, and leaves the reading to
+// us.
+class ChildPeer : public FdPeer {
+ public:
+  explicit ChildPeer(int pid) : FdPeer(open_stdin_of(pid)), pid_(pid) {}
+  // A reader that goes away is a child that ends.
+  void close() override {
+    ::kill(pid_, SIGKILL);
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
+    FdPeer::close();
+  }
+
+ private:
+  static Fd open_stdin_of(int pid) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/fd/0";
+    Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) {
+      throw std::system_error(errno, std::system_category(), "open " + path);
+    }
+    return fd;
+  }
+
+  int pid_;
+};
+
+// The stdin of a child. The record hears of it what the child's protocol is told.
+class ChildStdinMaker : public TransportMaker {
+ public:
+  Peer& peer() override { return *peer_; }
+
+  MadeTransport make(EventLoop& loop, std::shared_ptr<Recording> record, Start start) override {
+    record->at_birth = [this, start](WriteTransport& transport) {
+      if (start == Start::clogged) {
+        peer().clog(transport.fileno());
+      }
+    };
+    SubprocessOptions options;
+    options.stdout_ = Stdio::devnull();
+    options.stderr_ = Stdio::devnull();
+    const auto factory = [this, record = std::move(record)] {
+      return std::make_shared<Forwarder>(*this, record);
+    };
+    MadeTransport made = loop.create_future<std::shared_ptr<WriteTransport>>();
+    loop.subprocess_exec(factory, {"sleep", "1000"}, std::move(options))
+        .add_done_callback([made](const Future<SubprocessConnection<Forwarder>>& done) {
+          if (std::exception_ptr failure = done.exception()) {
+            made.set_exception(std::move(failure));
+          } else {
+            made.set_result(done.get().transport->stdin_transport());
+          }
+        });
+    return made;
+  }
+
+ private:
+  class Forwarder : public SubprocessProtocol {
+   public:
+    Forwarder(ChildStdinMaker& maker, std::shared_ptr<Recording> record)
+        : maker_(maker), record_(std::move(record)) {}
+    void connection_made(std::shared_ptr<SubprocessTransport> child) override {
+      maker_.peer_.emplace(child->pid());
+      record_->connection_made(child->stdin_transport());
+    }
+    void pause_writing() override { record_->pause_writing(); }
+    void resume_writing() override { record_->resume_writing(); }
+    void pipe_connection_lost(int /*fd*/, std::error_code error) override {
+      record_->connection_lost(error);
+    }
+
+   private:
+    ChildStdinMaker& maker_;
+    std::shared_ptr<Recording> record_;
+  };
+
+  std::optional<ChildPeer> peer_;
+};
+
 class ScriptedMaker : public TransportMaker {
  public:
   explicit ScriptedMaker(bool pipe)
@@ -172,6 +253,7 @@ std::vector<TransportKind> sluice_transports() {
       {"pipe", pipe, maker_of<PairMaker>(make_pipe_pair, true)},
       {"fifo", pipe, maker_of<PairMaker>(make_fifo_pair, true)},
       {"pty", terminal, maker_of<PairMaker>(make_pty_pair, true)},
+      {"child_stdin", pipe, maker_of<ChildStdinMaker>()},
       {"scripted_socket", scripted_stream, maker_of<ScriptedMaker>(false)},
       {"scripted_pipe", scripted_pipe, maker_of<ScriptedMaker>(true)},
   };

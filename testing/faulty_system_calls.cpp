@@ -94,6 +94,13 @@ sys::Result<std::size_t> FaultySystemCalls::recvmmsg(
                               : real_->recvmmsg(fd, datagrams);
 }
 
+sys::Result<std::optional<int>> FaultySystemCalls::waitid(int pidfd, sys::ChildWait wait) noexcept {
+  if (strikes(rates_.interrupted)) {
+    return {std::nullopt, EINTR};
+  }
+  return real_->waitid(pidfd, wait);
+}
+
 sys::Result<std::size_t> FaultySystemCalls::epoll_wait(int epoll_fd, std::span<epoll_event> events,
                                                        int timeout_ms) noexcept {
   if (strikes(rates_.interrupted)) {

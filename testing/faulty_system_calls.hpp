@@ -103,6 +103,16 @@ class FaultySystemCalls final : public sys::SystemCalls {
     return real_->take_missed_signals(fd);
   }
   sys::Result<std::pair<int, int>> pipe() noexcept override { return real_->pipe(); }
+  sys::Result<int> open_directory(const std::string& path) noexcept override {
+    return real_->open_directory(path);
+  }
+  sys::Result<sys::Spawned> spawn(const sys::SpawnRequest& request) noexcept override {
+    return real_->spawn(request);
+  }
+  sys::Status pidfd_send_signal(int pidfd, int number) noexcept override {
+    return real_->pidfd_send_signal(pidfd, number);
+  }
+  sys::Result<std::optional<int>> waitid(int pidfd, sys::ChildWait wait) noexcept override;
   sys::Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                         bool passive) noexcept override {
     return real_->resolve(host, port, family, passive);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sys/system_calls.hpp"
+#include "testing/scripted_child.hpp"
 #include "testing/scripted_objects.hpp"
 
 namespace sluice::testing {
@@ -160,6 +161,19 @@ class ScriptedKernel : public sys::SystemCalls {
   void put_path(const std::string& path, mode_t mode);
   [[nodiscard]] bool path_exists(const std::string& path) const;
 
+  // ---- Child processes ----
+
+  /// What spawn() started, also after its end; pids count up from 1000. SIGKILL ends it.
+  [[nodiscard]] const ScriptedChild& child(int pid) const;
+  /// It ends: an exit status, or minus a signal.
+  void end_child(int pid, int returncode);
+  /// It ends, and somebody else takes the status: waitid answers ECHILD.
+  void collect_child(int pid, int returncode);
+  /// It belongs to another user now: signals to it answer EPERM.
+  void make_immortal(int pid);
+  /// An edge of the descriptor though nothing has happened.
+  void wake_for_nothing(int fd);
+
   // ---- Everything else ----
 
   /// The next `times` calls of this name fail.
@@ -231,6 +245,10 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Status unwatch_signal(int number, int fd) noexcept override;
   std::uint64_t take_missed_signals(int fd) noexcept override;
   sys::Result<std::pair<int, int>> pipe() noexcept override;
+  sys::Result<int> open_directory(const std::string& path) noexcept override;
+  sys::Result<sys::Spawned> spawn(const sys::SpawnRequest& request) noexcept override;
+  sys::Status pidfd_send_signal(int pidfd, int number) noexcept override;
+  sys::Result<std::optional<int>> waitid(int pidfd, sys::ChildWait wait) noexcept override;
   sys::Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                         bool passive) noexcept override;
 
@@ -280,6 +298,8 @@ class ScriptedKernel : public sys::SystemCalls {
   [[nodiscard]] int begin_connect(const std::shared_ptr<Object>& object,
                                   const SocketAddress& address);
   void settle_connect(Object& object, int outcome);
+  [[nodiscard]] ScriptedChild* child_of(const Object& pidfd) const;
+  void end(ScriptedChild& child, int returncode);
 
   // Time.
   void run_due(Clock::time_point until);
@@ -305,6 +325,8 @@ class ScriptedKernel : public sys::SystemCalls {
   std::map<std::string, sys::FileStatus> paths_;
   std::map<int, int> signals_;
   std::map<int, std::uint64_t> missed_signals_;  // by descriptor
+  std::map<int, std::unique_ptr<ScriptedChild>> children_;
+  int next_pid_ = 1000;
   std::deque<ConnectAnswer> connects_;
   std::map<std::string, ConnectAnswer> connects_to_;
   std::map<std::string, Name> names_;

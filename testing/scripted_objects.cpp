@@ -93,6 +93,8 @@ std::uint32_t Object::readiness() const noexcept {
              (hung_up ? EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP : 0U);
     case Kind::eventfd:
       return EPOLLOUT | (counter > 0 ? EPOLLIN : 0U);
+    case Kind::pidfd:
+      return counter > 0 ? EPOLLIN : 0U;
     case Kind::file:
     case Kind::epoll:
       break;

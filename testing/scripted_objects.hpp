@@ -84,6 +84,7 @@ enum class Kind : std::uint8_t {
   file,    // regular; cannot be polled
   epoll,
   eventfd,
+  pidfd,
 };
 
 enum class Link : std::uint8_t { none, connecting, established };
@@ -183,7 +184,7 @@ struct Object {
   std::vector<SentDatagram> datagrams_out;
 
   std::weak_ptr<Object> other_end;  // of pipe()
-  std::uint64_t counter = 0;        // of an eventfd
+  std::uint64_t counter = 0;        // of an eventfd; of a pidfd 1 once the child has ended
   EpollSet set;                     // of an epoll
 
   [[nodiscard]] bool socket() const noexcept {

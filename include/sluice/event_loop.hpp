@@ -20,6 +20,7 @@
 #include "sluice/handle.hpp"
 #include "sluice/options.hpp"
 #include "sluice/server.hpp"
+#include "sluice/subprocess.hpp"
 #include "sluice/task.hpp"
 #include "sluice/transport.hpp"
 
@@ -254,6 +255,32 @@ class EventLoop {
         open_datagram(detail::erase_factory(std::forward<Factory>(factory)), std::move(options)));
   }
 
+  /// Starts the program `argv[0]` with the arguments `argv`. A name without a slash is looked for
+  /// in the PATH of the child's environment. The Future is done one turn after connection_made;
+  /// cancelling it before kills the child. The call takes as long as the system needs to load the
+  /// program. Failure, with nothing started and nothing left open: std::system_error that names
+  /// what could not be started, entered or opened, as in "starting 'foo': No such file or
+  /// directory"; std::invalid_argument for what no system takes (no program, a NUL byte, an illegal
+  /// name of a variable, as_stdout for another than stderr) (W-143..W-151). Descriptors in
+  /// `options` are closed in any case.
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<SubprocessConnection<P>> subprocess_exec(Factory&& factory, std::vector<std::string> argv,
+                                                  SubprocessOptions options = {}) {
+    static_assert(std::is_base_of_v<SubprocessProtocol, P>,
+                  "subprocess_exec takes a SubprocessProtocol");
+    return typed<SubprocessConnection<P>>(
+        open_subprocess(detail::erase_factory(std::forward<Factory>(factory)), std::move(argv),
+                        std::move(options)));
+  }
+  /// subprocess_exec of `/bin/sh -c command`: the shell splits, expands and connects as it does.
+  /// What comes from elsewhere must be quoted before it gets into `command`.
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<SubprocessConnection<P>> subprocess_shell(Factory&& factory, std::string command,
+                                                   SubprocessOptions options = {}) {
+    return subprocess_exec(std::forward<Factory>(factory), {"/bin/sh", "-c", std::move(command)},
+                           std::move(options));
+  }
+
  private:
   using Handler = detail::UniqueFunction<void(const ExceptionContext&)>;
 
@@ -341,6 +368,10 @@ class EventLoop {
                                                             Fd pipe);
   Future<detail::Established<DatagramTransport>> open_datagram(detail::ProtocolFactory factory,
                                                                DatagramOptions options);
+
+  Future<detail::Established<SubprocessTransport>> open_subprocess(detail::ProtocolFactory factory,
+                                                                   std::vector<std::string> argv,
+                                                                   SubprocessOptions options);
 
   std::unique_ptr<loop::LoopCore> core_;
 };

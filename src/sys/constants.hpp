@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -25,6 +26,8 @@ inline constexpr int stream_type = SOCK_STREAM;
 /// What Resolved::error says when there is no memory for the answer.
 inline constexpr int no_memory_to_resolve = EAI_MEMORY;
 inline constexpr int datagram_type = SOCK_DGRAM;
+inline constexpr int terminate_signal = SIGTERM;
+inline constexpr int kill_signal = SIGKILL;
 
 /// An option of setsockopt(2) and getsockopt(2).
 struct SocketOption {

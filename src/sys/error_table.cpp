@@ -344,14 +344,93 @@ constexpr Row table[] = {
     {Call::splice, ENOTCONN, peer_gone},
     {Call::splice, EPIPE, peer_gone},
     {Call::splice, ETIMEDOUT, peer_gone},
+
+    {Call::open, EACCES, operating_error},
+    {Call::open, EINTR, retry},
+    {Call::open, EFAULT, our_bug},
+    {Call::open, EINVAL, our_bug},
+    {Call::open, ELOOP, operating_error},
+    {Call::open, EMFILE, out_of_resources},
+    {Call::open, ENAMETOOLONG, operating_error},
+    {Call::open, ENFILE, out_of_resources},
+    {Call::open, ENOENT, operating_error},
+    {Call::open, ENOMEM, out_of_resources},
+    {Call::open, ENOTDIR, operating_error},
+
+    // What execve(2), clone(2) and pidfd_open(2) answer; the command is the user's.
+    {Call::spawn, E2BIG, operating_error},
+    {Call::spawn, EACCES, operating_error},
+    {Call::spawn, EAGAIN, out_of_resources},
+    {Call::spawn, EBADF, operating_error},
+    {Call::spawn, EFAULT, our_bug},
+    {Call::spawn, EINVAL, operating_error},
+    {Call::spawn, EIO, operating_error},
+    {Call::spawn, EISDIR, operating_error},
+    {Call::spawn, ELIBBAD, operating_error},
+    {Call::spawn, ELOOP, operating_error},
+    {Call::spawn, EMFILE, out_of_resources},
+    {Call::spawn, ENAMETOOLONG, operating_error},
+    {Call::spawn, ENFILE, out_of_resources},
+    {Call::spawn, ENODEV, operating_error},
+    {Call::spawn, ENOENT, operating_error},
+    {Call::spawn, ENOEXEC, operating_error},
+    {Call::spawn, ENOMEM, out_of_resources},
+    {Call::spawn, ENOSYS, operating_error},
+    {Call::spawn, ENOTDIR, operating_error},
+    {Call::spawn, EPERM, operating_error},
+    {Call::spawn, ETXTBSY, operating_error},
+
+    {Call::pidfd_send_signal, EBADF, our_bug},
+    {Call::pidfd_send_signal, EINVAL, operating_error},
+    {Call::pidfd_send_signal, EPERM, operating_error},
+    // It has been collected, by us or by somebody else.
+    {Call::pidfd_send_signal, ESRCH, peer_gone},
+
+    // Somebody else has collected it.
+    {Call::waitid, ECHILD, peer_gone},
+    {Call::waitid, EINTR, retry},
+    {Call::waitid, EINVAL, our_bug},
 };
 
-constexpr std::string_view names[] = {
-    "read",        "write",       "send",         "recv",      "sendmmsg",   "recvmmsg",
-    "shutdown",    "accept",      "connect",      "socket",    "bind",       "listen",
-    "close",       "stat",        "unlink",       "fcntl",     "getsockopt", "setsockopt",
-    "getsockname", "getpeername", "epoll_create", "epoll_ctl", "epoll_wait", "eventfd",
-    "pipe",        "sigaction", "pread", "sendfile", "splice",
+struct Name {
+  Call call;
+  std::string_view text;
+};
+
+constexpr Name names[] = {
+    {Call::read, "read"},
+    {Call::write, "write"},
+    {Call::send, "send"},
+    {Call::recv, "recv"},
+    {Call::sendmmsg, "sendmmsg"},
+    {Call::recvmmsg, "recvmmsg"},
+    {Call::shutdown, "shutdown"},
+    {Call::accept, "accept"},
+    {Call::connect, "connect"},
+    {Call::socket, "socket"},
+    {Call::bind, "bind"},
+    {Call::listen, "listen"},
+    {Call::close, "close"},
+    {Call::stat, "stat"},
+    {Call::unlink, "unlink"},
+    {Call::fcntl, "fcntl"},
+    {Call::getsockopt, "getsockopt"},
+    {Call::setsockopt, "setsockopt"},
+    {Call::getsockname, "getsockname"},
+    {Call::getpeername, "getpeername"},
+    {Call::epoll_create, "epoll_create"},
+    {Call::epoll_ctl, "epoll_ctl"},
+    {Call::epoll_wait, "epoll_wait"},
+    {Call::eventfd, "eventfd"},
+    {Call::pipe, "pipe"},
+    {Call::sigaction, "sigaction"},
+    {Call::pread, "pread"},
+    {Call::sendfile, "sendfile"},
+    {Call::splice, "splice"},
+    {Call::open, "open"},
+    {Call::spawn, "spawn"},
+    {Call::pidfd_send_signal, "pidfd_send_signal"},
+    {Call::waitid, "waitid"},
 };
 
 }  // namespace
@@ -368,7 +447,7 @@ Verdict judge(Call call, int error) noexcept {
 #if defined(SLUICE_DEBUG_CHECKS) && SLUICE_DEBUG_CHECKS
   if (verdict == our_bug) {
     std::fprintf(stderr, "sluice: %s failed with errno %d, which only a bug of sluice can cause\n",
-                 names[static_cast<std::size_t>(call)].data(), error);
+                 name_of(call).data(), error);
     std::abort();
   }
 #endif
@@ -376,7 +455,9 @@ Verdict judge(Call call, int error) noexcept {
 }
 
 std::string_view name_of(Call call) noexcept {
-  return names[static_cast<std::size_t>(call)];
+  const auto* named = std::find_if(std::begin(names), std::end(names),
+                                   [&](const Name& candidate) { return candidate.call == call; });
+  return named == std::end(names) ? std::string_view("a system call") : named->text;
 }
 
 }  // namespace sluice::sys

@@ -37,6 +37,10 @@ enum class Call : std::uint8_t {
   pread,
   sendfile,
   splice,
+  open,
+  spawn,
+  pidfd_send_signal,
+  waitid,
 };
 
 /// What an errno of a call asks of us.

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 
 #include "sys/signal_relay.hpp"
 #include "sys/sigpipe_guard.hpp"
+#include "sys/spawn_process.hpp"
 #include "sys/system_calls.hpp"
 
 // KCMP_FILE of <linux/kcmp.h>, which is C that C++ cannot always include.
@@ -253,6 +255,31 @@ class LinuxSystemCalls final : public SystemCalls {
       return {{-1, -1}, errno};
     }
     return {{ends[0], ends[1]}, 0};
+  }
+
+  // The dot asks for the permission to enter it, which a path alone does not need.
+  Result<int> open_directory(const std::string& path) noexcept override {
+    return number_of(::open((path + "/.").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+
+  Result<Spawned> spawn(const SpawnRequest& request) noexcept override {
+    return spawn_process(request);
+  }
+
+  Status pidfd_send_signal(int pidfd, int number) noexcept override {
+    return {::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) < 0 ? errno : 0};
+  }
+
+  Result<std::optional<int>> waitid(int pidfd, ChildWait wait) noexcept override {
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info,
+                 WEXITED | (wait == ChildWait::until_end ? 0 : WNOHANG)) < 0) {
+      return {std::nullopt, errno};
+    }
+    if (info.si_pid == 0) {
+      return {std::nullopt, 0};
+    }
+    return {info.si_code == CLD_EXITED ? info.si_status : -info.si_status, 0};
   }
 
   Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,

@@ -16,6 +16,7 @@
 
 #include "sluice/bytes.hpp"
 #include "sluice/socket_address.hpp"
+#include "sys/spawn.hpp"
 
 namespace sluice::sys {
 
@@ -151,6 +152,17 @@ class SystemCalls {
   virtual std::uint64_t take_missed_signals(int fd) noexcept = 0;
   /// pipe2(2): {reading, writing} end, non-blocking, close-on-exec.
   virtual Result<std::pair<int, int>> pipe() noexcept = 0;
+
+  // Child processes.
+  /// open(2) of a directory that may be entered, for SpawnRequest::directory_fd; close-on-exec.
+  virtual Result<int> open_directory(const std::string& path) noexcept = 0;
+  /// posix_spawn(3) and pidfd_open(2): returns when the program runs, or when it cannot.
+  virtual Result<Spawned> spawn(const SpawnRequest& request) noexcept = 0;
+  /// pidfd_send_signal(2).
+  virtual Status pidfd_send_signal(int pidfd, int number) noexcept = 0;
+  /// waitid(2) by pidfd: the exit status, or minus the number of the signal that ended the child,
+  /// which is collected by this; none while it runs.
+  virtual Result<std::optional<int>> waitid(int pidfd, ChildWait wait) noexcept = 0;
 
   // Names; blocks, and may be called on any thread.
   virtual Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,

@@ -20,8 +20,8 @@ import sys
 import tempfile
 
 # The kinds of transport, in the order of their columns; the names of tests end in _KIND_START_POLICY.
-KINDS = ("tcp", "unix", "socketpair", "socket_pipe", "pipe", "fifo", "pty", "scripted_socket",
-         "scripted_pipe", "datagram_udp", "datagram_unix", "datagram_scripted")
+KINDS = ("tcp", "unix", "socketpair", "socket_pipe", "pipe", "fifo", "pty", "child_stdin",
+         "scripted_socket", "scripted_pipe", "datagram_udp", "datagram_unix", "datagram_scripted")
 VARIANT = re.compile(r"/(%s)_(open|clogged)_(coalesce|immediate)$" % "|".join(KINDS))
 CLAUSE_LINE = re.compile(r"- \*\*([WTQP])-(\d+)\*\*")
 HEADING = re.compile(r"(#{2,3}) (.+)")

@@ -41,7 +41,7 @@ LAYERS = {
 VALUE_HEADERS = {
     "core": frozenset(("buffer", "bytes", "error", "exception_context", "handle", "protocol",
                        "transport", "version", "detail/unique_function")),
-    "sys": frozenset(("bytes", "error", "fd", "socket_address", "version")),
+    "sys": frozenset(("bytes", "environment", "error", "fd", "socket_address", "version")),
 }
 
 # The only layers that talk to the system, or to a library that is no part of the language.

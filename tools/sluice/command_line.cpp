@@ -36,6 +36,7 @@ Endpoints:
   unix:///PATH            connect to a Unix socket (unix://@NAME: an abstract one)
   unix-listen:///PATH     listen on one, take the first connection
   pipe:///PATH            a FIFO or a character device; waits for the other end of a FIFO
+  exec:COMMAND ARGUMENTS  a command's output, or its input; it must end with status 0
   PATH, file:///PATH      a file, to read from; to write one: sluice copy SOURCE - > FILE
 
 Sizes are bytes; K, M and G stand for 1024, 1024 K and 1024 M.
@@ -51,6 +52,8 @@ Examples:
       receive it slowly; the address to send to is printed first
   sluice copy - unix:///run/a.sock pipe:///run/b.fifo - < data.tar | sha256sum
       copy standard input to three sinks, as fast as the slowest takes it
+  sluice copy 'exec:tar -cf - .' tcp://example.org:4000
+      send what a command writes; for a shell's pipes: "exec:sh -c 'tar -cf - . | gzip'"
   sluice copy big.iso tcp://[::1]:4000 --high 1M --low 256K --report json
       a larger buffer, and the report for a program)";
 

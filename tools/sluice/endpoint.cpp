@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "errors.hpp"
+#include "exec_child.hpp"
 
 namespace sluice::cli {
 
@@ -25,6 +26,8 @@ constexpr std::array<Scheme, 6> schemes{{
     {"pipe", EndpointKind::pipe},
     {"file", EndpointKind::file},
 }};
+
+constexpr std::string_view command_prefix = "exec:";
 
 std::string quoted(std::string_view text) {
   return "'" + std::string(text) + "'";
@@ -156,6 +159,7 @@ Endpoint parse_url(EndpointKind kind, std::string_view rest, Endpoint endpoint) 
       break;
     case EndpointKind::file:
     case EndpointKind::standard_stream:
+    case EndpointKind::command:
       parse_file_path(rest, endpoint);
       break;
   }
@@ -209,7 +213,14 @@ Endpoint parse_plain(std::string_view text, EndpointRole role) {
 
 Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
   if (text.empty()) {
-    throw UsageError("an endpoint is empty; expected -, a path, or one of " + known_schemes());
+    throw UsageError("an endpoint is empty; expected -, a path, exec:COMMAND, or one of " +
+                     known_schemes());
+  }
+  if (text.starts_with(command_prefix) && role != EndpointRole::service) {
+    Endpoint endpoint = named(text);
+    endpoint.kind = EndpointKind::command;
+    endpoint.command = split_command(text.substr(command_prefix.size()));
+    return endpoint;
   }
   const std::size_t mark = text.find("://");
   const std::string_view scheme = text.substr(0, mark);

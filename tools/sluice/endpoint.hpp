@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/socket_address.hpp"
 
@@ -16,6 +17,7 @@ enum class EndpointKind : std::uint8_t {
   unix_listen,      ///< unix-listen://PATH
   pipe,             ///< pipe://PATH: a FIFO or a character device
   file,             ///< a plain path or file:///PATH
+  command,          ///< exec:COMMAND ARGUMENTS
 };
 
 /// What an endpoint is wanted for: it decides which kinds and which ports make sense.
@@ -24,11 +26,12 @@ enum class EndpointRole : std::uint8_t { source, sink, service };
 /// Where bytes come from or go to, as the command line names it.
 struct Endpoint {
   EndpointKind kind = EndpointKind::standard_stream;
-  std::string text;        ///< as it was given
-  std::string name;        ///< for messages
-  std::string host;        ///< TCP: without brackets; empty: all interfaces
-  std::uint16_t port = 0;  ///< TCP; 0: any free one, to listen on
-  std::string path;        ///< all others; an abstract socket name begins with a NUL byte
+  std::string text;                  ///< as it was given
+  std::string name;                  ///< for messages
+  std::string host;                  ///< TCP: without brackets; empty: all interfaces
+  std::uint16_t port = 0;            ///< TCP; 0: any free one, to listen on
+  std::string path;                  ///< all others; an abstract socket name begins with a NUL byte
+  std::vector<std::string> command;  ///< of exec: the program and its arguments
 
   [[nodiscard]] bool listens() const {
     return kind == EndpointKind::tcp_listen || kind == EndpointKind::unix_listen;

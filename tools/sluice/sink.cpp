@@ -1,5 +1,6 @@
 #include "sink.hpp"
 
+#include "exec_sink.hpp"
 #include "file_sink.hpp"
 #include "transport_sink.hpp"
 
@@ -18,6 +19,8 @@ std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint, Buffe
     case EndpointKind::pipe:
     case EndpointKind::file:
       return std::make_unique<PipeSink>(loop, endpoint, marks, listener);
+    case EndpointKind::command:
+      return std::make_unique<ExecSink>(loop, endpoint, marks, listener);
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
     case EndpointKind::unix_stream:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "exec_source.hpp"
 #include "file_source.hpp"
 #include "pipe_source.hpp"
 #include "stream_source.hpp"
@@ -33,6 +34,8 @@ std::unique_ptr<Source> make_source(EventLoop& loop, const Endpoint& endpoint,
     case EndpointKind::pipe:
     case EndpointKind::file:
       return source_of_file(loop, open_source(endpoint), endpoint, listener);
+    case EndpointKind::command:
+      return std::make_unique<ExecSource>(loop, endpoint, listener);
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
     case EndpointKind::unix_stream:

@@ -118,7 +118,11 @@ void TransportSink::lost(std::error_code error) {
   // A transport that was made after abort() is no business of the listener any more.
   if (!transport_) return;
   linger_.cancel();
-  if (state_ == SinkState::closing && !error) {
+  const std::string fault = state_ == SinkState::aborted ? std::string() : reader_fault();
+  if (!fault.empty()) {
+    state_ = SinkState::failed;
+    error_ = fault;
+  } else if (state_ == SinkState::closing && !error) {
     state_ = SinkState::closed;
   } else if (state_ != SinkState::aborted) {
     fail_because(error);

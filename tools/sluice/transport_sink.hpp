@@ -31,6 +31,9 @@ class TransportSink : public Sink {
 
   /// Ends an opening under way. Called once, by abort().
   virtual void cancel_opening() = 0;
+  /// The whole message when the reader has failed though the transport may have been closed in
+  /// order; asked when connection_lost comes.
+  [[nodiscard]] virtual std::string reader_fault() const { return {}; }
 
   /// The protocol's callbacks, and the opening's failure.
   void made(std::shared_ptr<WriteTransport> transport);

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "core/lifecycle.hpp"
+#include "loop/loop_core.hpp"
+#include "loop/watcher.hpp"
+#include "sluice/subprocess.hpp"
+#include "sys/spawn.hpp"
+#include "transports/birth.hpp"
+#include "transports/fd_transport.hpp"
+
+namespace sluice::transports {
+
+/// What a started child leaves to its transport.
+struct ChildBirth {
+  int pid = -1;
+  /// Owned from the transport's making on; -1 for a child that ended and was collected by somebody
+  /// else before anybody could look.
+  int pidfd = -1;
+  /// Our ends, non-blocking; null where there is no pipe.
+  std::array<std::unique_ptr<OwnedFd>, 3> pipes{};
+};
+
+/// A child process. Its pipes are transports of their own, which tell it when they are gone; its
+/// end is the readiness of a pidfd. Life: open while nobody asked for the end; draining after
+/// close(); losing when the child has ended and its pipes are gone; closed after connection_lost.
+class ChildTransport final : public SubprocessTransport,
+                             public std::enable_shared_from_this<ChildTransport>,
+                             public TransportGroup,
+                             private loop::Watcher,
+                             private loop::Resident {
+ public:
+  /// Makes the transport and those of the pipes, and schedules connection_made, then `begun`, in
+  /// one callback behind the pipes' own. Throws std::system_error, with the child killed and
+  /// collected, when the system cannot watch for its end.
+  static std::shared_ptr<ChildTransport> create(loop::LoopCore& loop, ChildBirth birth,
+                                                std::shared_ptr<SubprocessProtocol> protocol,
+                                                std::function<void()> begun);
+
+  ChildTransport(loop::LoopCore& loop, const ChildBirth& birth,
+                 std::shared_ptr<SubprocessProtocol> protocol);
+  ~ChildTransport() override;
+
+  // BaseTransport
+  void close() override;
+  [[nodiscard]] bool is_closing() const override { return life_.closing(); }
+  [[nodiscard]] std::optional<SocketAddress> peername() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<SocketAddress> sockname() const override { return std::nullopt; }
+  [[nodiscard]] int fileno() const override { return pidfd_; }
+  void set_protocol(std::shared_ptr<BaseProtocol> protocol) override;
+  [[nodiscard]] std::shared_ptr<BaseProtocol> get_protocol() const override { return protocol_; }
+
+  // SubprocessTransport
+  [[nodiscard]] int pid() const override { return pid_; }
+  [[nodiscard]] std::optional<int> returncode() const override { return returncode_; }
+  [[nodiscard]] std::shared_ptr<BaseTransport> get_pipe_transport(int fd) const override;
+  [[nodiscard]] std::shared_ptr<WriteTransport> stdin_transport() const override {
+    return pipes_[0];
+  }
+  [[nodiscard]] std::shared_ptr<ReadTransport> stdout_transport() const override {
+    return pipes_[1];
+  }
+  [[nodiscard]] std::shared_ptr<ReadTransport> stderr_transport() const override {
+    return pipes_[2];
+  }
+  std::error_code send_signal(int number) override;
+  std::error_code terminate() override;
+  std::error_code kill() override;
+
+  /// Whom the pipes' events are for; there is one as long as a pipe is alive.
+  [[nodiscard]] SubprocessProtocol& protocol() const noexcept { return *protocol_; }
+
+ private:
+  void add_pipe(int slot, Fd fd);
+  void begin(const std::function<void()>& begun);
+  void check_thread() const;
+  void child_ended(int returncode);
+  void child_was_collected();
+  void finish_if_all_gone();
+  void deliver_connection_lost();
+  void end_child() noexcept;
+  void release_pidfd() noexcept;
+  [[nodiscard]] sys::Result<std::optional<int>> wait(sys::ChildWait how) noexcept;
+
+  // TransportGroup: the pipes.
+  void attached(FdTransport& transport) noexcept override;
+  void detached(FdTransport& transport) noexcept override;
+
+  // loop::Watcher, Resident
+  void on_io(loop::IoEvents events) override;
+  void drop() noexcept override;
+
+  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
+  std::shared_ptr<loop::Log> log_;
+  std::shared_ptr<ChildTransport> self_;  // from creation until connection_lost has returned
+  std::shared_ptr<SubprocessProtocol> protocol_;
+  std::array<std::shared_ptr<FdTransport>, 3> pipes_;
+  std::optional<int> returncode_;
+  std::size_t open_pipes_ = 0;
+  int pid_;
+  int pidfd_;  // until the child's end
+  core::Lifecycle life_;
+};
+
+}  // namespace sluice::transports
