@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <optional>
@@ -123,12 +125,13 @@ class PairMaker : public FdMaker {
 // us.
 class ChildPeer : public FdPeer {
  public:
-  explicit ChildPeer(int pid) : FdPeer(open_stdin_of(pid)), pid_(pid) {}
+  explicit ChildPeer(int pid)
+      : FdPeer(open_stdin_of(pid)), pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
   // A reader that goes away is a child that ends.
   void close() override {
-    ::kill(pid_, SIGKILL);
+    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
     siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
+    ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOWAIT);
     FdPeer::close();
   }
 
@@ -142,7 +145,7 @@ class ChildPeer : public FdPeer {
     return fd;
   }
 
-  int pid_;
+  Fd pidfd_;
 };
 
 // The stdin of a child. The record hears of it what the child's protocol is told.
@@ -181,17 +184,23 @@ class ChildStdinMaker : public TransportMaker {
         : maker_(maker), record_(std::move(record)) {}
     void connection_made(std::shared_ptr<SubprocessTransport> child) override {
       maker_.peer_.emplace(child->pid());
+      child_ = child;
       record_->connection_made(child->stdin_transport());
     }
     void pause_writing() override { record_->pause_writing(); }
     void resume_writing() override { record_->resume_writing(); }
+    // A child whose input has ended ends.
     void pipe_connection_lost(int /*fd*/, std::error_code error) override {
+      if (const auto child = child_.lock()) {
+        child->close();
+      }
       record_->connection_lost(error);
     }
 
    private:
     ChildStdinMaker& maker_;
     std::shared_ptr<Recording> record_;
+    std::weak_ptr<SubprocessTransport> child_;
   };
 
   std::optional<ChildPeer> peer_;
