@@ -34,3 +34,15 @@ enum class Errc {
 
 template <>
 struct std::is_error_code_enum<sluice::Errc> : std::true_type {};
+
+namespace sluice {
+
+/// What a cancelled future throws, and what a cancelled task is thrown where it waits: a
+/// std::system_error whose code is Errc::cancelled. Whoever catches it cleans up and throws it on.
+/// asyncio: CancelledError.
+class CancelledError : public std::system_error {
+ public:
+  CancelledError() : std::system_error(Errc::cancelled) {}
+};
+
+}  // namespace sluice

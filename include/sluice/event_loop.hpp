@@ -109,12 +109,14 @@ class EventLoop {
   [[nodiscard]] Future<T> create_future() {
     return Future<T>(std::make_shared<detail::FutureState<T>>(scheduler()));
   }
-  /// Starts `task` in the next turn and owns it until its end. asyncio: create_task.
+  /// Starts `task` in the next turn and owns it until its end, also when the result is dropped.
+  /// cancel() of the result cancels the task. asyncio: create_task.
   template <class T>
   Future<T> create_task(Task<T> task) {
-    Future<T> future = create_future<T>();
-    scheduler()->start(*drive(std::move(task), future).root);
-    return future;
+    const auto state =
+        std::make_shared<detail::TaskState<T>>(*this, scheduler(), std::move(task));
+    state->launch();
+    return Future<T>(state);
   }
 
   /// Who hears of exceptions that nobody else can: callable with `const ExceptionContext&`, or with
@@ -319,27 +321,6 @@ class EventLoop {
       }
     });
     return result;
-  }
-
-  template <class T>
-  static detail::RootCoroutine drive(Task<T> task, Future<T> future) {
-    try {
-      if constexpr (std::is_void_v<T>) {
-        co_await std::move(task);
-        if (!future.done()) {
-          future.set_result();
-        }
-      } else {
-        T value = co_await std::move(task);
-        if (!future.done()) {
-          future.set_result(std::move(value));
-        }
-      }
-    } catch (...) {
-      if (!future.done()) {
-        future.set_exception(std::current_exception());
-      }
-    }
   }
 
   void run_until_done(detail::UniqueFunction<bool()> done,

@@ -9,9 +9,10 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
+#include "sluice/detail/ring.hpp"
 #include "sluice/detail/scheduler.hpp"
+#include "sluice/detail/task_context.hpp"
 #include "sluice/error.hpp"
 
 namespace sluice {
@@ -20,6 +21,20 @@ template <class T>
 class Future;
 
 namespace detail {
+
+class FutureStateBase;
+
+/// Somebody who is told of the outcome of a Future. Not told any more once it is destroyed.
+class FutureObserver : public RingLink {
+ public:
+  /// There is an outcome. Must not call the user's code: it may only schedule.
+  virtual void outcome_known(FutureStateBase& state) = 0;
+  /// The Future is gone, without an outcome.
+  virtual void abandoned() noexcept {}
+
+ protected:
+  ~FutureObserver() = default;
+};
 
 /// The part of a Future that does not depend on its type.
 class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
@@ -32,21 +47,29 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
     if (exception_ && !retrieved_) {
       scheduler_->report_never_retrieved(exception_);
     }
+    while (FutureObserver* const observer = observers_.pop_front()) {
+      observer->abandoned();
+    }
   }
 
   [[nodiscard]] bool done() const noexcept { return stage_ != Stage::pending; }
   [[nodiscard]] bool cancelled() const noexcept { return stage_ == Stage::cancelled; }
+  [[nodiscard]] bool failed() const noexcept { return stage_ == Stage::failed; }
+  /// The task whose outcome this is, until there is one; null for any other future.
+  [[nodiscard]] TaskContext* task() const noexcept { return task_; }
 
+  /// `observer` is told once, in the order of these calls. There must be no outcome yet.
+  void add_observer(FutureObserver& observer) noexcept { observers_.push_back(observer); }
   void add_callback(Callback callback) {
     if (done()) {
       schedule(std::move(callback));
     } else {
-      callbacks_.push_back(std::move(callback));
+      observers_.push_back(*new CallbackObserver(std::move(callback)));
     }
   }
 
   void fail(std::exception_ptr exception) {
-    require_pending();
+    require_settable();
     exception_ = std::move(exception);
     complete(Stage::failed);
   }
@@ -54,6 +77,9 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
   bool cancel() {
     if (done()) {
       return false;
+    }
+    if (task_ != nullptr) {
+      return task_->cancel();
     }
     // The hook runs after the state has flipped: it may look at the future or finish others.
     Callback hook = std::move(on_cancel_);
@@ -75,6 +101,8 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
     retrieved_ = true;
     return exception_;
   }
+  /// An exception need not be looked at by anybody.
+  void ignore_failure() noexcept { retrieved_ = true; }
 
  protected:
   enum class Stage : unsigned char {
@@ -84,7 +112,10 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
     cancelled,  ///< cancel() came first; callbacks have been scheduled.
   };
 
-  void require_pending() const {
+  void require_settable() const {
+    if (task_ != nullptr) {
+      throw std::logic_error("Future: the result of a task is set by the task");
+    }
     if (done()) {
       throw std::logic_error("Future: the result is already set");
     }
@@ -94,7 +125,7 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
       throw std::logic_error("Future: the result is not set yet");
     }
     if (cancelled()) {
-      throw std::system_error(Errc::cancelled);
+      throw CancelledError();
     }
   }
   void rethrow_if_failed() {
@@ -107,12 +138,29 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
   void complete(Stage stage) {
     stage_ = stage;
     on_cancel_.reset();
-    for (Callback& callback : std::exchange(callbacks_, {})) {
-      schedule(std::move(callback));
+    Ring<FutureObserver> observers;
+    observers.steal(observers_);
+    while (FutureObserver* const observer = observers.pop_front()) {
+      observer->outcome_known(*this);
     }
   }
+  void set_task(TaskContext* task) noexcept { task_ = task; }
 
  private:
+  /// One callback; owns itself until it is told one way or the other.
+  class CallbackObserver final : public FutureObserver {
+   public:
+    explicit CallbackObserver(Callback callback) noexcept : callback_(std::move(callback)) {}
+    void outcome_known(FutureStateBase& state) override {
+      state.scheduler_->schedule([self = std::unique_ptr<CallbackObserver>(this),
+                                  alive = state.shared_from_this()] { self->callback_(); });
+    }
+    void abandoned() noexcept override { delete this; }
+
+   private:
+    Callback callback_;
+  };
+
   // A waiting callback must not own the state that stores it; a scheduled one must.
   void schedule(Callback callback) {
     scheduler_->schedule(
@@ -120,9 +168,10 @@ class FutureStateBase : public std::enable_shared_from_this<FutureStateBase> {
   }
 
   std::shared_ptr<Scheduler> scheduler_;
-  std::vector<Callback> callbacks_;
+  Ring<FutureObserver> observers_;
   Callback on_cancel_;
   std::exception_ptr exception_;
+  TaskContext* task_ = nullptr;
   Stage stage_ = Stage::pending;
   bool retrieved_ = false;
 };
@@ -135,7 +184,7 @@ class FutureState : public FutureStateBase {
 
   template <class... U>
   void succeed(U&&... value) {
-    require_pending();
+    require_settable();
     value_.emplace(std::forward<U>(value)...);
     complete(Stage::succeeded);
   }
@@ -149,20 +198,76 @@ class FutureState : public FutureStateBase {
   std::optional<Value> value_;
 };
 
+/// A value that others may still want is copied if it can be.
 template <class T>
-struct FutureAwaiter {
-  std::shared_ptr<FutureState<T>> state;
+T share_value(FutureState<T>& state) {
+  if constexpr (std::is_void_v<T>) {
+    static_cast<void>(state.value());
+  } else if constexpr (std::is_copy_constructible_v<T>) {
+    return state.value();
+  } else {
+    return std::move(state.value());
+  }
+}
 
-  [[nodiscard]] bool await_ready() const noexcept { return state->done(); }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    state->add_callback([waiting] { waiting.resume(); });
+/// Waits for the outcome of a future. What a cancellation of the waiting task does to the future is
+/// for the deriving class to say.
+template <class T>
+class FutureWaiter : public Waiter, private FutureObserver {
+ public:
+  explicit FutureWaiter(std::shared_ptr<FutureState<T>> state) noexcept
+      : state_(std::move(state)) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return state_->done(); }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> waiting) {
+    if constexpr (TaskPromiseType<Promise>) {
+      state_->add_observer(*this);
+      suspend(waiting);
+    } else {
+      state_->add_callback([waiting] { waiting.resume(); });
+    }
   }
   T await_resume() {
-    if constexpr (std::is_void_v<T>) {
-      static_cast<void>(state->value());
-    } else {
-      return state->value();
-    }
+    throw_if_cancelled();
+    return share_value(*state_);
+  }
+
+ protected:
+  ~FutureWaiter() = default;
+  [[nodiscard]] FutureState<T>& state() const noexcept { return *state_; }
+  void stop_observing() noexcept { FutureObserver::unlink(); }
+
+ private:
+  void outcome_known(FutureStateBase& /*state*/) override { wake(); }
+
+  std::shared_ptr<FutureState<T>> state_;
+};
+
+/// `co_await future`: a cancellation cancels the future.
+template <class T>
+class FutureAwaiter final : public FutureWaiter<T> {
+ public:
+  using FutureWaiter<T>::FutureWaiter;
+  [[nodiscard]] TaskContext* awaited_task() const noexcept override {
+    return this->state().task();
+  }
+
+ private:
+  [[nodiscard]] bool give_up() override { return this->state().cancel(); }
+};
+
+/// `co_await shield(future)`: a cancellation leaves the future alone.
+template <class T>
+class ShieldAwaiter final : public FutureWaiter<T> {
+ public:
+  using FutureWaiter<T>::FutureWaiter;
+
+ private:
+  [[nodiscard]] bool give_up() override {
+    this->stop_observing();
+    this->wake_cancelled();
+    return true;
   }
 };
 
@@ -207,7 +312,8 @@ class Future {
     });
   }
 
-  /// The outcome is `value` from now on. Throws std::logic_error when there is one already.
+  /// The outcome is `value` from now on. Throws std::logic_error when there is one already, and for
+  /// the future of a task.
   template <class... U>
   void set_result(U&&... value) const {
     state_->succeed(std::forward<U>(value)...);
@@ -215,8 +321,10 @@ class Future {
   /// The outcome is `exception` from now on. Throws std::logic_error when there is one already.
   void set_exception(std::exception_ptr exception) const { state_->fail(std::move(exception)); }
 
-  /// Gives the operation up: a connection attempt is ended and its sockets are closed (W-87).
-  /// Returns false, and does nothing, when there is an outcome already.
+  /// Gives the operation up: a connection attempt is ended and its sockets are closed (W-87). The
+  /// future of a task is not done at once: what the task waits for is cancelled in turn, the task is
+  /// thrown CancelledError there and ends as it likes; docs/coroutines.md has the rules. Returns
+  /// false, and does nothing, when there is an outcome already.
   bool cancel() const { return state_->cancel(); }
 
   /// For makers of futures: what cancel() is to do besides. The hook must not own this future, nor
@@ -224,10 +332,13 @@ class Future {
   void set_on_cancel(detail::Callback hook) const { state_->set_on_cancel(std::move(hook)); }
   /// For makers of futures that pass their outcome on: what is behind this one, without owning it.
   [[nodiscard]] std::weak_ptr<State> state() const noexcept { return state_; }
+  /// For those who wait for several futures.
+  [[nodiscard]] const std::shared_ptr<State>& shared_state() const noexcept { return state_; }
 
-  /// `co_await future`: the value, or the exception, or Errc::cancelled. Does not suspend when
-  /// done.
-  [[nodiscard]] auto operator co_await() const noexcept { return detail::FutureAwaiter<T>{state_}; }
+  /// `co_await future`: the value (moved only if it cannot be copied), or the exception, or
+  /// CancelledError. Does not suspend when done. A task that is cancelled here cancels this future;
+  /// shield() prevents that.
+  [[nodiscard]] auto operator co_await() const noexcept { return detail::FutureAwaiter<T>(state_); }
 
  private:
   std::shared_ptr<State> state_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "sluice/detail/task_context.hpp"
 #include "sluice/transport.hpp"
 
 namespace sluice::loop {
@@ -32,25 +33,30 @@ class LoopCore::SchedulerOfLoop final : public detail::Scheduler {
       loop_->call_exception_handler({"Future exception was never retrieved", std::move(exception)});
     }
   }
-  void start(detail::TaskRoot& root) override {
+  void start(detail::TaskContext& task) override {
     if (loop_ == nullptr) {
-      root.handle.destroy();
+      task.drop();
       return;
     }
-    root.link_before(roots_);
-    loop_->soon([handle = root.handle] { handle.resume(); });
+    tasks_.push_back(task);
+    loop_->soon([task = task.share()] { task->start(); });
+  }
+  void warn(std::string_view message) noexcept override {
+    if (loop_ != nullptr) {
+      loop_->log()->write(LogLevel::warning, message);
+    }
   }
   // Unfinished tasks end where they stand: their locals are destroyed, innermost first.
   void detach() noexcept {
     loop_ = nullptr;
-    while (roots_.next != &roots_) {
-      roots_.next->handle.destroy();
+    while (detail::TaskContext* const task = tasks_.pop_front()) {
+      task->drop();
     }
   }
 
  private:
   LoopCore* loop_;
-  detail::TaskRoot roots_;
+  detail::Ring<detail::TaskContext> tasks_;
 };
 
 // What holds while run_forever is on the stack.

@@ -1,0 +1,110 @@
+// The functions of streams.hpp that open streams.
+
+#include <utility>
+
+#include "sluice/streams.hpp"
+#include "sluice/tasks.hpp"
+#include "streams/stream_protocols.hpp"
+
+namespace sluice {
+namespace {
+
+using streams::ClientService;
+using streams::ReadPipeProtocol;
+using streams::StreamProtocol;
+using streams::WritePipeProtocol;
+
+template <class Connection>
+void give_back(const Connection& connection) {
+  connection.transport->close();
+}
+void give_back(const std::shared_ptr<Server>& server) {
+  server->close();
+}
+
+// The outcome of a setup call. What was made when its task was cancelled already is closed: nobody
+// will use it.
+template <class T>
+Task<T> established(Future<T> setup) {
+  std::exception_ptr failure;
+  try {
+    co_return co_await setup;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (setup.done() && !setup.cancelled() && !setup.exception()) {
+    give_back(setup.get());
+  }
+  std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+Task<StreamPair> open_connection(std::string host, std::uint16_t port, StreamOptions options) {
+  detail::TaskContext& task = co_await detail::running_task();
+  const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
+  co_await established(task.loop().create_connection([protocol] { return protocol; },
+                                                     std::move(host), port,
+                                                     std::move(options.connect)));
+  co_return protocol->ends();
+}
+
+Task<StreamPair> open_unix_connection(std::string path, StreamOptions options) {
+  detail::TaskContext& task = co_await detail::running_task();
+  const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
+  co_await established(task.loop().create_unix_connection(
+      [protocol] { return protocol; }, std::move(path), std::move(options.connect)));
+  co_return protocol->ends();
+}
+
+Task<StreamWriter> open_write_pipe(Fd pipe) {
+  detail::TaskContext& task = co_await detail::running_task();
+  const auto protocol = std::make_shared<WritePipeProtocol>(task.scheduler());
+  co_await established(
+      task.loop().connect_write_pipe([protocol] { return protocol; }, std::move(pipe)));
+  co_return protocol->writer();
+}
+
+Task<ReadPipeStream> open_read_pipe(Fd pipe, std::size_t limit) {
+  EventLoop& loop = co_await get_running_loop();
+  const auto protocol = std::make_shared<ReadPipeProtocol>(limit);
+  auto connection = co_await established(
+      loop.connect_read_pipe([protocol] { return protocol; }, std::move(pipe)));
+  co_return ReadPipeStream{protocol->reader(), std::move(connection.transport)};
+}
+
+namespace detail {
+namespace {
+
+// Makes the protocol of each connection.
+auto client_factory(TaskContext& task, ClientConnected client_connected, std::size_t limit) {
+  auto service = std::make_shared<ClientService>(
+      ClientService{&task.loop(), std::move(client_connected)});
+  return [service = std::move(service), scheduler = task.scheduler(), limit] {
+    auto protocol = std::make_shared<StreamProtocol>(scheduler, limit);
+    protocol->serve(service);
+    return protocol;
+  };
+}
+
+}  // namespace
+
+Task<std::shared_ptr<Server>> start_tcp_server(ClientConnected client_connected, std::string host,
+                                               std::uint16_t port, StreamServerOptions options) {
+  TaskContext& task = co_await running_task();
+  auto factory = client_factory(task, std::move(client_connected), options.limit);
+  co_return co_await established(task.loop().create_server(
+      std::move(factory), std::move(host), port, std::move(options.server)));
+}
+
+Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_connected,
+                                                       std::string path,
+                                                       StreamServerOptions options) {
+  TaskContext& task = co_await running_task();
+  auto factory = client_factory(task, std::move(client_connected), options.limit);
+  co_return co_await established(task.loop().create_unix_server(
+      std::move(factory), std::move(path), std::move(options.server)));
+}
+
+}  // namespace detail
+}  // namespace sluice

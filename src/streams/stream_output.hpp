@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "sluice/stream_writer.hpp"
+#include "sluice/transport.hpp"
+#include "streams/stream_input.hpp"
+
+namespace sluice::streams {
+
+/// The sending half of a stream: flow control, its end, and who waits for either. asyncio:
+/// FlowControlMixin and the inside of StreamWriter.
+class StreamOutput {
+ public:
+  /// `input` is the receiving half of the same connection; null for a pipe.
+  StreamOutput(std::shared_ptr<detail::Scheduler> scheduler, std::shared_ptr<StreamInput> input)
+      : scheduler_(std::move(scheduler)), input_(std::move(input)) {}
+  StreamOutput(const StreamOutput&) = delete;
+  StreamOutput& operator=(const StreamOutput&) = delete;
+
+  // For the protocol.
+  /// Also to move the stream to another transport in place: what is written from now on goes there
+  /// (W-211).
+  void set_transport(std::shared_ptr<WriteTransport> transport) noexcept {
+    transport_ = std::move(transport);
+  }
+  void pause_writing() noexcept;
+  void resume_writing();
+  /// Who waits for the end is told before who waits for room (W-208).
+  void connection_lost(std::error_code error);
+
+  // For the writer.
+  [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept {
+    return transport_;
+  }
+  [[nodiscard]] detail::Scheduler& scheduler() const noexcept { return *scheduler_; }
+  [[nodiscard]] bool lost() const noexcept { return flow_ >= Flow::lost; }
+  [[nodiscard]] bool paused() const noexcept { return flow_ == Flow::paused; }
+  /// Why reading the same connection fails; null if it does not.
+  [[nodiscard]] std::exception_ptr input_failure() const noexcept {
+    return input_ ? input_->exception() : nullptr;
+  }
+  /// What broke the connection; empty if nothing did, or not yet.
+  [[nodiscard]] const std::error_code& loss() const noexcept { return loss_; }
+  void wait_for_room(detail::DrainAwaiter& waiter) noexcept { drains_.push_back(waiter); }
+  void wait_for_end(detail::ClosedAwaiter& waiter) noexcept { ends_.push_back(waiter); }
+
+ private:
+  enum class Flow : std::uint8_t {
+    open,    ///< Write as you like.
+    paused,  ///< The transport has more than its high mark.
+    lost,    ///< connection_lost was called.
+  };
+
+  std::shared_ptr<detail::Scheduler> scheduler_;
+  std::shared_ptr<StreamInput> input_;
+  std::shared_ptr<WriteTransport> transport_;
+  detail::Ring<detail::DrainAwaiter> drains_;
+  detail::Ring<detail::ClosedAwaiter> ends_;
+  std::error_code loss_;
+  Flow flow_ = Flow::open;
+};
+
+}  // namespace sluice::streams

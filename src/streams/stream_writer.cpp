@@ -1,0 +1,98 @@
+#include "sluice/stream_writer.hpp"
+
+#include <string>
+
+#include "sluice/error.hpp"
+#include "streams/stream_output.hpp"
+
+namespace sluice {
+
+namespace detail {
+
+bool DrainAwaiter::await_ready() const noexcept {
+  if (output_->input_failure()) {
+    return true;
+  }
+  return !output_->transport()->is_closing() && !output_->paused();
+}
+
+void DrainAwaiter::begin() {
+  if (output_->paused()) {
+    wait_ = Wait::for_room;
+    output_->wait_for_room(*this);
+  } else {
+    wait_ = Wait::one_turn;
+    wake();
+  }
+}
+
+void DrainAwaiter::await_resume() {
+  throw_if_cancelled();
+  if (const std::exception_ptr failure = output_->input_failure();
+      failure && wait_ == Wait::none) {
+    std::rethrow_exception(failure);
+  }
+  if (!output_->lost()) {
+    return;
+  }
+  if (wait_ == Wait::for_room && output_->loss()) {
+    throw std::system_error(output_->loss(), "drain of a stream whose connection was lost");
+  }
+  // Gone before, or aborted with bytes that were waited for.
+  throw std::system_error(std::make_error_code(std::errc::connection_reset), "Connection lost");
+}
+
+bool ClosedAwaiter::await_ready() const noexcept {
+  return output_->lost();
+}
+
+void ClosedAwaiter::enter() noexcept {
+  output_->wait_for_end(*this);
+}
+
+void ClosedAwaiter::await_resume() {
+  throw_if_cancelled();
+  if (output_->loss()) {
+    throw std::system_error(output_->loss(), "the connection of a stream was lost");
+  }
+}
+
+}  // namespace detail
+
+class StreamWriter::Ownership {
+ public:
+  explicit Ownership(std::shared_ptr<streams::StreamOutput> output) noexcept
+      : output_(std::move(output)) {}
+  Ownership(const Ownership&) = delete;
+  Ownership& operator=(const Ownership&) = delete;
+  ~Ownership() {
+    const std::shared_ptr<WriteTransport> transport = output_->transport();
+    if (!transport || transport->is_closing()) {
+      return;
+    }
+    transport->close();
+    output_->scheduler().warn(
+        "the last StreamWriter of an open stream was dropped: closing the transport of file "
+        "descriptor " +
+        std::to_string(transport->fileno()));
+  }
+  [[nodiscard]] const std::shared_ptr<streams::StreamOutput>& output() const noexcept {
+    return output_;
+  }
+
+ private:
+  std::shared_ptr<streams::StreamOutput> output_;
+};
+
+StreamWriter::StreamWriter(std::shared_ptr<streams::StreamOutput> output)
+    : ownership_(std::make_shared<Ownership>(std::move(output))) {}
+
+const std::shared_ptr<WriteTransport>& StreamWriter::transport() const noexcept {
+  return ownership_->output()->transport();
+}
+
+const std::shared_ptr<streams::StreamOutput>& StreamWriter::output() const noexcept {
+  return ownership_->output();
+}
+
+}  // namespace sluice
