@@ -38,12 +38,15 @@ class [[nodiscard]] DrainAwaiter final : public RingWaiter {
     begin();
   }
   void await_resume();
+  /// For the stream: there is room.
+  void has_room();
 
  private:
   enum class Wait : std::uint8_t {
     none,      ///< It need not wait, or has not begun.
     one_turn,  ///< The stream is closing: a loss that is on its way is to be seen.
     for_room,  ///< It is told of room or of the loss.
+    over,      ///< There was room; what comes after that is for the next one to see.
   };
   void begin();
 

@@ -40,36 +40,41 @@ Task<T> established(Future<T> setup) {
 
 }  // namespace
 
+// What is called and what is awaited are statements of their own below: GCC 12 destroys a lambda's
+// captures twice when the lambda is a temporary of an expression that awaits.
+
 Task<StreamPair> open_connection(std::string host, std::uint16_t port, StreamOptions options) {
   detail::TaskContext& task = co_await detail::running_task();
   const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
-  co_await established(task.loop().create_connection([protocol] { return protocol; },
-                                                     std::move(host), port,
-                                                     std::move(options.connect)));
+  auto connecting = task.loop().create_connection([protocol] { return protocol; }, std::move(host),
+                                                  port, std::move(options.connect));
+  co_await established(std::move(connecting));
   co_return protocol->ends();
 }
 
 Task<StreamPair> open_unix_connection(std::string path, StreamOptions options) {
   detail::TaskContext& task = co_await detail::running_task();
   const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
-  co_await established(task.loop().create_unix_connection(
-      [protocol] { return protocol; }, std::move(path), std::move(options.connect)));
+  auto connecting = task.loop().create_unix_connection([protocol] { return protocol; },
+                                                       std::move(path), std::move(options.connect));
+  co_await established(std::move(connecting));
   co_return protocol->ends();
 }
 
 Task<StreamWriter> open_write_pipe(Fd pipe) {
   detail::TaskContext& task = co_await detail::running_task();
   const auto protocol = std::make_shared<WritePipeProtocol>(task.scheduler());
-  co_await established(
-      task.loop().connect_write_pipe([protocol] { return protocol; }, std::move(pipe)));
+  auto connecting =
+      task.loop().connect_write_pipe([protocol] { return protocol; }, std::move(pipe));
+  co_await established(std::move(connecting));
   co_return protocol->writer();
 }
 
 Task<ReadPipeStream> open_read_pipe(Fd pipe, std::size_t limit) {
   EventLoop& loop = co_await get_running_loop();
   const auto protocol = std::make_shared<ReadPipeProtocol>(limit);
-  auto connection = co_await established(
-      loop.connect_read_pipe([protocol] { return protocol; }, std::move(pipe)));
+  auto connecting = loop.connect_read_pipe([protocol] { return protocol; }, std::move(pipe));
+  auto connection = co_await established(std::move(connecting));
   co_return ReadPipeStream{protocol->reader(), std::move(connection.transport)};
 }
 
@@ -93,8 +98,9 @@ Task<std::shared_ptr<Server>> start_tcp_server(ClientConnected client_connected,
                                                std::uint16_t port, StreamServerOptions options) {
   TaskContext& task = co_await running_task();
   auto factory = client_factory(task, std::move(client_connected), options.limit);
-  co_return co_await established(task.loop().create_server(
-      std::move(factory), std::move(host), port, std::move(options.server)));
+  auto opening = task.loop().create_server(std::move(factory), std::move(host), port,
+                                           std::move(options.server));
+  co_return co_await established(std::move(opening));
 }
 
 Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_connected,
@@ -102,8 +108,9 @@ Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_co
                                                        StreamServerOptions options) {
   TaskContext& task = co_await running_task();
   auto factory = client_factory(task, std::move(client_connected), options.limit);
-  co_return co_await established(task.loop().create_unix_server(
-      std::move(factory), std::move(path), std::move(options.server)));
+  auto opening = task.loop().create_unix_server(std::move(factory), std::move(path),
+                                                std::move(options.server));
+  co_return co_await established(std::move(opening));
 }
 
 }  // namespace detail

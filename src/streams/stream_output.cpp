@@ -14,7 +14,7 @@ void StreamOutput::resume_writing() {
   }
   flow_ = Flow::open;
   while (detail::DrainAwaiter* const each = drains_.pop_front()) {
-    each->wake();
+    each->has_room();
   }
 }
 

@@ -26,13 +26,18 @@ void DrainAwaiter::begin() {
   }
 }
 
+void DrainAwaiter::has_room() {
+  wait_ = Wait::over;
+  wake();
+}
+
 void DrainAwaiter::await_resume() {
   throw_if_cancelled();
   if (const std::exception_ptr failure = output_->input_failure();
       failure && wait_ == Wait::none) {
     std::rethrow_exception(failure);
   }
-  if (!output_->lost()) {
+  if (wait_ == Wait::over || !output_->lost()) {
     return;
   }
   if (wait_ == Wait::for_room && output_->loss()) {

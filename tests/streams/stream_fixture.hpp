@@ -14,7 +14,9 @@ class StreamTest : public StreamsTest {
     if (pair_) {
       pair_->writer.close();
     }
-    turn(2);
+    if (!loop_->is_closed()) {
+      turn(2);
+    }
     pair_.reset();
     StreamsTest::TearDown();
   }
