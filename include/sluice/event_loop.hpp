@@ -113,8 +113,7 @@ class EventLoop {
   /// cancel() of the result cancels the task. asyncio: create_task.
   template <class T>
   Future<T> create_task(Task<T> task) {
-    const auto state =
-        std::make_shared<detail::TaskState<T>>(*this, scheduler(), std::move(task));
+    const auto state = std::make_shared<detail::TaskState<T>>(*this, scheduler(), std::move(task));
     state->launch();
     return Future<T>(state);
   }

@@ -249,9 +249,7 @@ template <class T>
 class FutureAwaiter final : public FutureWaiter<T> {
  public:
   using FutureWaiter<T>::FutureWaiter;
-  [[nodiscard]] TaskContext* awaited_task() const noexcept override {
-    return this->state().task();
-  }
+  [[nodiscard]] TaskContext* awaited_task() const noexcept override { return this->state().task(); }
 
  private:
   [[nodiscard]] bool give_up() override { return this->state().cancel(); }
@@ -322,8 +320,8 @@ class Future {
   void set_exception(std::exception_ptr exception) const { state_->fail(std::move(exception)); }
 
   /// Gives the operation up: a connection attempt is ended and its sockets are closed (W-87). The
-  /// future of a task is not done at once: what the task waits for is cancelled in turn, the task is
-  /// thrown CancelledError there and ends as it likes; docs/coroutines.md has the rules. Returns
+  /// future of a task is not done at once: what the task waits for is cancelled in turn, the task
+  /// is thrown CancelledError there and ends as it likes; docs/coroutines.md has the rules. Returns
   /// false, and does nothing, when there is an outcome already.
   bool cancel() const { return state_->cancel(); }
 

@@ -71,15 +71,14 @@ class Queue {
 
   /// Holds up to `maxsize` items; 0 is without bound.
   explicit Queue(std::size_t maxsize = 0)
-      : maxsize_(maxsize),
-        room_(maxsize == 0 ? std::numeric_limits<std::size_t>::max() : maxsize) {
+      : maxsize_(maxsize), room_(maxsize == 0 ? std::numeric_limits<std::size_t>::max() : maxsize) {
     finished_.set();
   }
 
   /// `co_await queue.put(item)`: adds it once there is room. Throws QueueShutDown after shutdown().
   Put put(T item) { return Put(*this, std::move(item)); }
-  /// `co_await queue.get()`: the oldest item, once there is one. Throws QueueShutDown when none will
-  /// come any more.
+  /// `co_await queue.get()`: the oldest item, once there is one. Throws QueueShutDown when none
+  /// will come any more.
   Get get() noexcept { return Get(*this); }
   /// Without waiting; throws QueueFull instead, or QueueShutDown.
   void put_nowait(T item) {

@@ -97,9 +97,9 @@ class [[nodiscard]] ReadAwaiter final : public Waiter {
 /// The receiving end of a stream, with a buffer that stops the transport when nobody reads: above
 /// twice the limit it is paused, at the limit it goes on. Each call is awaited: `co_await
 /// reader.read(n)`; one at a time, a second one throws std::logic_error. A task that is cancelled
-/// while it reads loses no byte. When the connection broke, every read throws its std::system_error,
-/// whatever is buffered. What is there already is taken without suspending. Copies refer to the same
-/// stream. Loop thread only. asyncio: StreamReader.
+/// while it reads loses no byte. When the connection broke, every read throws its
+/// std::system_error, whatever is buffered. What is there already is taken without suspending.
+/// Copies refer to the same stream. Loop thread only. asyncio: StreamReader.
 class StreamReader {
  public:
   /// For the functions that open streams.
@@ -112,13 +112,13 @@ class StreamReader {
   detail::ReadAwaiter read() const;
   /// Exactly `count` bytes. Throws IncompleteReadError when the stream ends before.
   detail::ReadAwaiter readexactly(std::size_t count) const;
-  /// Everything up to `separator`, and that. Throws IncompleteReadError when the stream ends before;
-  /// LimitOverrunError, with everything left in the buffer, when what precedes it is longer than the
-  /// limit; std::invalid_argument for an empty separator.
+  /// Everything up to `separator`, and that. Throws IncompleteReadError when the stream ends
+  /// before; LimitOverrunError, with everything left in the buffer, when what precedes it is longer
+  /// than the limit; std::invalid_argument for an empty separator.
   detail::ReadAwaiter readuntil(std::string_view separator = "\n") const;
   /// Everything up to "\n", and that; at the end of the stream what there is. Throws
-  /// LimitOverrunError for a line longer than the limit, which is thrown away as far as it is there.
-  /// (asyncio throws a ValueError.)
+  /// LimitOverrunError for a line longer than the limit, which is thrown away as far as it is
+  /// there. (asyncio throws a ValueError.)
   detail::ReadAwaiter readline() const;
 
   /// Whether the stream has ended and everything was read.

@@ -101,21 +101,21 @@ class StreamWriter {
   void write_eof() const { transport()->write_eof(); }
   [[nodiscard]] bool can_write_eof() const { return transport()->can_write_eof(); }
 
-  /// `co_await writer.drain()`: goes on at once, without suspending, unless the transport is paused;
-  /// then once it resumes writing: not everything has been sent (W-206). Any number of tasks may
-  /// wait at a time, and one that is cancelled leaves the others (W-204). On a stream that is closing
-  /// it goes on in a later turn, so that the loss is seen (W-202, W-205). Throws what the reader of
-  /// the same connection would throw; the error that broke the connection while this waited; and
-  /// std::errc::connection_reset when the connection is gone already, or was aborted while this
-  /// waited and bytes were discarded (W-203, Q-28).
+  /// `co_await writer.drain()`: goes on at once, without suspending, unless the transport is
+  /// paused; then once it resumes writing: not everything has been sent (W-206). Any number of
+  /// tasks may wait at a time, and one that is cancelled leaves the others (W-204). On a stream
+  /// that is closing it goes on in a later turn, so that the loss is seen (W-202, W-205). Throws
+  /// what the reader of the same connection would throw; the error that broke the connection while
+  /// this waited; and std::errc::connection_reset when the connection is gone already, or was
+  /// aborted while this waited and bytes were discarded (W-203, Q-28).
   [[nodiscard]] detail::DrainAwaiter drain() const { return detail::DrainAwaiter(output()); }
 
   /// As BaseTransport::close: what is buffered is sent first.
   void close() const { transport()->close(); }
   [[nodiscard]] bool is_closing() const { return transport()->is_closing(); }
-  /// `co_await writer.wait_closed()`: goes on once the connection is gone; throws the std::system_error
-  /// that broke it. May be awaited before close(), repeatedly, and by any number of tasks (W-207); on
-  /// every kind of stream.
+  /// `co_await writer.wait_closed()`: goes on once the connection is gone; throws the
+  /// std::system_error that broke it. May be awaited before close(), repeatedly, and by any number
+  /// of tasks (W-207); on every kind of stream.
   [[nodiscard]] detail::ClosedAwaiter wait_closed() const {
     return detail::ClosedAwaiter(output());
   }

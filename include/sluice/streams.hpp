@@ -76,11 +76,11 @@ Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_co
 /// The same for a Unix socket. asyncio: open_unix_connection.
 [[nodiscard]] Task<StreamPair> open_unix_connection(std::string path, StreamOptions options = {});
 
-/// Listens, as EventLoop::create_server, and calls `client_connected_cb(StreamReader, StreamWriter)`
-/// for each connection. It is a coroutine, Task<>, which runs as a task of the loop and may go on
-/// after the server was closed, or a plain function. It is kept until the server is gone and the last
-/// of its tasks has ended. What it throws goes to the exception handler, and the connection is closed
-/// (W-209). asyncio: start_server.
+/// Listens, as EventLoop::create_server, and calls `client_connected_cb(StreamReader,
+/// StreamWriter)` for each connection. It is a coroutine, Task<>, which runs as a task of the loop
+/// and may go on after the server was closed, or a plain function. It is kept until the server is
+/// gone and the last of its tasks has ended. What it throws goes to the exception handler, and the
+/// connection is closed (W-209). asyncio: start_server.
 template <class Callback>
 [[nodiscard]] Task<std::shared_ptr<Server>> start_server(Callback&& client_connected_cb,
                                                          std::string host, std::uint16_t port,
@@ -99,8 +99,8 @@ template <class Callback>
       std::move(options));
 }
 
-/// The writing end of a pipe as a stream; owns `pipe`, as EventLoop::connect_write_pipe. asyncio has
-/// no such function: its users combine connect_write_pipe with a private class.
+/// The writing end of a pipe as a stream; owns `pipe`, as EventLoop::connect_write_pipe. asyncio
+/// has no such function: its users combine connect_write_pipe with a private class.
 [[nodiscard]] Task<StreamWriter> open_write_pipe(Fd pipe);
 /// The reading end of a pipe as a stream; owns `pipe`, as EventLoop::connect_read_pipe.
 [[nodiscard]] Task<ReadPipeStream> open_read_pipe(Fd pipe,

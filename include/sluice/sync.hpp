@@ -13,8 +13,8 @@ namespace sluice {
 
 namespace detail {
 
-/// A number of permits, and those who wait for one, first come, first served. A permit that is given
-/// back goes to the first who waits, and passes on if that one was cancelled meanwhile.
+/// A number of permits, and those who wait for one, first come, first served. A permit that is
+/// given back goes to the first who waits, and passes on if that one was cancelled meanwhile.
 class Permits {
  public:
   explicit Permits(std::size_t count) noexcept : free_(count) {}
@@ -106,8 +106,8 @@ class Semaphore {
   /// With `value` free places.
   explicit Semaphore(std::size_t value = 1) noexcept : permits_(value) {}
 
-  /// `co_await semaphore.acquire()`: takes a place once there is one. A task that is cancelled while
-  /// it waits takes none; a place it was just given goes to the next. No allocation.
+  /// `co_await semaphore.acquire()`: takes a place once there is one. A task that is cancelled
+  /// while it waits takes none; a place it was just given goes to the next. No allocation.
   Acquire acquire() noexcept { return Acquire(permits_); }
   /// Gives a place back, or one more; to the first who waits.
   void release() { permits_.release(); }

@@ -186,7 +186,9 @@ using GatheredOf = Gathered<typename ResultOf<Awaitable>::Type>;
 
 /// A Task<T> or a Future<T>.
 template <class A>
-concept TaskOrFuture = requires { typename detail::ResultOf<A>::Type; };
+concept TaskOrFuture = requires {
+  typename detail::ResultOf<A>::Type;
+};
 
 /// `co_await get_running_loop()`: the EventLoop& that runs this Task. Does not suspend. asyncio:
 /// get_running_loop.
@@ -195,8 +197,8 @@ concept TaskOrFuture = requires { typename detail::ResultOf<A>::Type; };
       [](detail::TaskContext& context) noexcept -> EventLoop& { return context.loop(); });
 }
 
-/// `co_await sleep(delay)`: goes on once `delay` has passed, by the loop's clock; with 0 or less, in
-/// the next turn. Allocates nothing in the steady state. asyncio: sleep.
+/// `co_await sleep(delay)`: goes on once `delay` has passed, by the loop's clock; with 0 or less,
+/// in the next turn. Allocates nothing in the steady state. asyncio: sleep.
 [[nodiscard]] inline detail::SleepAwaiter sleep(std::chrono::nanoseconds delay) noexcept {
   return detail::SleepAwaiter(delay);
 }
@@ -218,8 +220,8 @@ Task<T> shield(Task<T> task) {
 /// Runs `task`; once `timeout` has passed, cancels it, waits for its end, and throws
 /// std::system_error with std::errc::timed_out. What it returns after all is returned, and what it
 /// throws of its own is thrown. A cancellation from elsewhere is passed through. Without a timeout
-/// it is `co_await task`; with 0 or less `task` is not started. The task is a part of this one, so a
-/// wait inside it is cancelled without losing what it waited for. asyncio: wait_for, of 3.12.
+/// it is `co_await task`; with 0 or less `task` is not started. The task is a part of this one, so
+/// a wait inside it is cancelled without losing what it waited for. asyncio: wait_for, of 3.12.
 template <class T>
 Task<T> wait_for(Task<T> task, std::optional<std::chrono::nanoseconds> timeout) {
   if (timeout && *timeout <= std::chrono::nanoseconds::zero()) {
@@ -252,8 +254,8 @@ Task<T> wait_for(Future<T> future, std::optional<std::chrono::nanoseconds> timeo
 
 /// Runs Tasks, each as a task of its own, and waits for them and for Futures: a tuple of their
 /// values, std::monostate for void. The first failure is thrown at once; the others go on, their
-/// failures are forgotten, and what they refer to must outlive them. A cancellation cancels them all
-/// and waits until they have ended. Nothing starts before it is awaited. asyncio: gather.
+/// failures are forgotten, and what they refer to must outlive them. A cancellation cancels them
+/// all and waits until they have ended. Nothing starts before it is awaited. asyncio: gather.
 template <TaskOrFuture... A>
 Task<std::tuple<typename detail::GatheredOf<A>::Value...>> gather(A... awaitables) {
   EventLoop& loop = co_await get_running_loop();

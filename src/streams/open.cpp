@@ -83,8 +83,8 @@ namespace {
 
 // Makes the protocol of each connection.
 auto client_factory(TaskContext& task, ClientConnected client_connected, std::size_t limit) {
-  auto service = std::make_shared<ClientService>(
-      ClientService{&task.loop(), std::move(client_connected)});
+  auto service =
+      std::make_shared<ClientService>(ClientService{&task.loop(), std::move(client_connected)});
   return [service = std::move(service), scheduler = task.scheduler(), limit] {
     auto protocol = std::make_shared<StreamProtocol>(scheduler, limit);
     protocol->serve(service);

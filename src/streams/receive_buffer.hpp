@@ -9,8 +9,8 @@
 namespace sluice::streams {
 
 /// Bytes that were received and not read yet, in one piece. Taking from the front is free; what is
-/// left is moved only when at least as much has been taken since, so each byte is moved at most once
-/// in the long run.
+/// left is moved only when at least as much has been taken since, so each byte is moved at most
+/// once in the long run.
 class ReceiveBuffer {
  public:
   /// What an empty buffer keeps for later, in bytes.

@@ -102,8 +102,8 @@ bool StreamInput::satisfied(ReadRequest& request) const {
   return false;
 }
 
-// Whether it is there, or cannot come within the limit any more. Then `searched` is where it begins,
-// or may begin at the earliest.
+// Whether it is there, or cannot come within the limit any more. Then `searched` is where it
+// begins, or may begin at the earliest.
 bool StreamInput::separator_decided(ReadRequest& request) const {
   if (request.kind != Kind::until && request.kind != Kind::line) {
     return false;
@@ -115,7 +115,8 @@ bool StreamInput::separator_decided(ReadRequest& request) const {
     return true;
   }
   const std::size_t width = request.separator.size();
-  request.searched = std::max(request.searched, all.size() + 1 < width ? 0 : all.size() + 1 - width);
+  request.searched =
+      std::max(request.searched, all.size() + 1 < width ? 0 : all.size() + 1 - width);
   return request.searched > limit_;
 }
 
@@ -151,7 +152,8 @@ std::string StreamInput::take(const ReadRequest& request) {
 }
 
 std::string StreamInput::take_until(const ReadRequest& request) {
-  const bool found = buffer_.view().substr(std::min(request.searched, buffer_.size()))
+  const bool found = buffer_.view()
+                         .substr(std::min(request.searched, buffer_.size()))
                          .starts_with(request.separator);
   if (request.searched > limit_) {
     throw LimitOverrunError(found ? "Separator is found, but chunk is longer than limit"

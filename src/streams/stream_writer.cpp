@@ -33,8 +33,7 @@ void DrainAwaiter::has_room() {
 
 void DrainAwaiter::await_resume() {
   throw_if_cancelled();
-  if (const std::exception_ptr failure = output_->input_failure();
-      failure && wait_ == Wait::none) {
+  if (const std::exception_ptr failure = output_->input_failure(); failure && wait_ == Wait::none) {
     std::rethrow_exception(failure);
   }
   if (wait_ == Wait::over || !output_->lost()) {

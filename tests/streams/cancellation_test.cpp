@@ -208,8 +208,8 @@ TEST_F(Cancellation, IsNotThrownInATaskWhoseInnerTaskRefuses) {
     co_return 7;
   };
   const auto outer = [](Future<int> awaited) -> Task<int> { co_return co_await awaited; };
-  const Future<int> task = loop_->create_task(
-      outer(loop_->create_task(stubborn(loop_->create_future<int>()))));
+  const Future<int> task =
+      loop_->create_task(outer(loop_->create_task(stubborn(loop_->create_future<int>()))));
   turn(2);
   task.cancel();
   turn(3);

@@ -55,7 +55,9 @@ TEST_F(TaskTools, ASleepThatIsCancelledLeavesNoTimer) {
 }
 
 TEST_F(TaskTools, ATaskKnowsItsLoop) {
-  const auto body = [this]() -> Task<bool> { co_return &co_await get_running_loop() == loop_.get(); };
+  const auto body = [this]() -> Task<bool> {
+    co_return &co_await get_running_loop() == loop_.get();
+  };
   EXPECT_TRUE(loop_->run_until_complete(body()));
 }
 
@@ -143,8 +145,7 @@ TEST_F(TaskTools, GatherThatIsCancelledCancelsAllAndWaitsForTheirEnds) {
     note("slow end");
   };
   const Future<int> plain = loop_->create_future<int>();
-  const auto task =
-      loop_->create_task(gather(slow_end(), note_end(hours(1), "quick end"), plain));
+  const auto task = loop_->create_task(gather(slow_end(), note_end(hours(1), "quick end"), plain));
   turn(2);
   EXPECT_TRUE(task.cancel());
   turn(3);
@@ -163,8 +164,7 @@ TEST_F(TaskTools, GatherCanGiveAllOutcomes) {
   std::vector<Task<>> tasks;
   tasks.push_back(fail_later(seconds(1), "one"));
   tasks.push_back(note_end(seconds(1), "two"));
-  const auto outcomes =
-      loop_->run_until_complete(gather(return_exceptions, std::move(tasks)));
+  const auto outcomes = loop_->run_until_complete(gather(return_exceptions, std::move(tasks)));
   EXPECT_EQ("one", outcome_of(outcomes.at(0)));
   EXPECT_EQ("done", outcome_of(outcomes.at(1)));
 }
@@ -235,8 +235,7 @@ TEST_F(TaskTools, WaitForWithoutTimeTakesTheValueOfAFutureThatIsDone) {
 }
 
 TEST_F(TaskTools, WaitForThatIsCancelledFromElsewhereIsCancelled) {
-  const Future<void> task =
-      loop_->create_task(wait_for(note_end(hours(1), "inner"), seconds(10)));
+  const Future<void> task = loop_->create_task(wait_for(note_end(hours(1), "inner"), seconds(10)));
   turn();
   task.cancel();
   turn();

@@ -275,8 +275,7 @@ TEST_F(Readers, ACancelledReadLosesNothing) {
   turn(3);
   const Future<std::string> again = read(100);
   turn();
-  EXPECT_EQ("= bytes",
-            reading.cancelled() ? state(again) : state(reading));
+  EXPECT_EQ("= bytes", reading.cancelled() ? state(again) : state(reading));
   again.cancel();
   turn();
   const Future<std::string> exact = readexactly(10);

@@ -252,8 +252,8 @@ TEST_F(Writers, TheTransportOfAStreamCanBeReplacedInPlace) {
   const auto protocol = std::dynamic_pointer_cast<StreamProtocol>(old->get_protocol());
   ASSERT_NE(nullptr, protocol);
   const int other_fd = kernel_->open_stream();
-  const auto other = loop_->run_until_complete(loop_->connect_accepted_socket(
-      [] { return std::make_shared<Protocol>(); }, Fd(other_fd)));
+  const auto other = loop_->run_until_complete(
+      loop_->connect_accepted_socket([] { return std::make_shared<Protocol>(); }, Fd(other_fd)));
   const StreamWriter copy = writer();
   other.transport->set_protocol(protocol);
   protocol->replace_transport(other.transport, StreamProtocol::AtEof::close);

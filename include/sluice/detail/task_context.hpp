@@ -60,8 +60,8 @@ class Waiter {
     suspend_in(*coroutine.promise().context, coroutine);
   }
   void suspend_in(TaskContext& task, std::coroutine_handle<> coroutine);
-  /// Whether the task was cancelled during this suspension; to be asked once, in await_resume, which
-  /// then throws CancelledError.
+  /// Whether the task was cancelled during this suspension; to be asked once, in await_resume,
+  /// which then throws CancelledError.
   [[nodiscard]] bool take_cancellation() noexcept;
   void throw_if_cancelled();
   /// Wakes the task as cancelled.
