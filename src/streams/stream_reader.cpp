@@ -39,6 +39,8 @@ bool ReadAwaiter::give_up() {
 // they are.
 std::string ReadAwaiter::await_resume() {
   throw_if_cancelled();
+  // Now, since the awaiter lives to the end of the expression, which may hold another read.
+  input_->leave(*this);
   return input_->take(request_);
 }
 

@@ -253,6 +253,20 @@ TEST_F(Readers, ASecondReaderIsRefused) {
   EXPECT_EQ("= x", now(first));
 }
 
+TEST_F(Readers, TwoReadsMayStandInOneExpression) {
+  open();
+  const auto body = [this]() -> Task<std::string> {
+    co_return co_await reader().readexactly(2) + "|" + co_await reader().readexactly(2);
+  };
+  const Future<std::string> both = loop_->create_task(body());
+  turn();
+  deliver("ab");
+  turn();
+  deliver("cd");
+  turn();
+  EXPECT_EQ("= ab|cd", state(both));
+}
+
 TEST_F(Readers, AReaderThatWasCancelledMakesRoomForAnother) {
   open();
   const Future<std::string> first = read(1);
