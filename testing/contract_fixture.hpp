@@ -38,6 +38,8 @@ struct TransportTraits {
   std::errc broken = std::errc::broken_pipe;
   /// Runs on a ScriptedKernel, by a ScriptedPeer.
   bool scripted = false;
+  /// close() says farewell and waits for the peer's: the loss comes some turns later (W-120).
+  bool farewell = false;
 };
 
 /// The state of the kernel's buffer when the transport is born.

@@ -76,6 +76,7 @@ Fd connect_to(const Address& address, int domain) {
 }  // namespace
 
 std::size_t Peer::pump() {
+  attend();
   std::size_t total = 0;
   while (reading_ && !end_) {
     const std::size_t taken = read_some(read_block);

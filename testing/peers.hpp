@@ -59,6 +59,8 @@ class Peer {
     std::error_code error{};
   };
   virtual ReadResult take(std::size_t most) = 0;
+  /// What the peer does of its own accord whenever it gets its turn, reading or not.
+  virtual void attend() {}
   void hide(std::size_t bytes) { hidden_ += bytes; }
 
  private:

@@ -150,8 +150,9 @@ class EventLoop {
 
   /// Connects to `host`, which is resolved off the loop's thread unless numeric. The factory is
   /// called once connected; the Future is done one turn after connection_made. Failure:
-  /// std::system_error that says which address refused what. asyncio: create_connection
-  /// (W-179..W-182).
+  /// std::system_error that says which address refused what. With ConnectOptions::ssl, the same
+  /// after the handshake; when that fails, the protocol hears nothing (W-118). asyncio:
+  /// create_connection (W-179..W-182).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> create_connection(Factory&& factory, std::string host, std::uint16_t port,
                                           ConnectOptions options = {}) {
@@ -171,10 +172,22 @@ class EventLoop {
   /// Failure: std::system_error when it is not a stream socket; std::logic_error when another
   /// transport has the descriptor, which stays that transport's (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
-  Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket) {
-    return typed<Connection<P>>(
-        adopt_socket(duplex_factory<P>(std::forward<Factory>(factory)), std::move(socket)));
+  Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket,
+                                                AcceptOptions options = {}) {
+    return typed<Connection<P>>(adopt_socket(duplex_factory<P>(std::forward<Factory>(factory)),
+                                             std::move(socket), std::move(options)));
   }
+  /// Secures a plain stream transport of this loop in place and hands it to `protocol`, which gets
+  /// no connection_made (W-198). What was written before leaves unencrypted, what is written from
+  /// now on waits for the handshake; marks, a pause and the owed resume_writing stay. The
+  /// result is `transport`. Failure: std::system_error, and the connection is lost with the same
+  /// code; std::errc::connection_aborted when it was closed meanwhile. Throws std::invalid_argument
+  /// when `transport` is no plain stream transport that is open, when `context` is null, or as
+  /// create_connection for the options. See sluice/tls.hpp. asyncio: start_tls.
+  Future<std::shared_ptr<Transport>> start_tls(const std::shared_ptr<Transport>& transport,
+                                               std::shared_ptr<BaseProtocol> protocol,
+                                               std::shared_ptr<TlsContext> context,
+                                               StartTlsOptions options = {});
   /// Listens on `host` (empty: all interfaces) or several, and `port` (0: any free one; ask
   /// Server::sockets). The factory is called for each connection. Failure: std::system_error that
   /// says which address; what was opened before is closed (W-186).
@@ -336,7 +349,8 @@ class EventLoop {
                                                      ConnectOptions options);
   Future<detail::Established<Transport>> connect_unix(detail::ProtocolFactory factory,
                                                       std::string path, ConnectOptions options);
-  Future<detail::Established<Transport>> adopt_socket(detail::ProtocolFactory factory, Fd socket);
+  Future<detail::Established<Transport>> adopt_socket(detail::ProtocolFactory factory, Fd socket,
+                                                      AcceptOptions options);
   Future<std::shared_ptr<Server>> listen_tcp(detail::ProtocolFactory factory,
                                              std::vector<std::string> hosts, std::uint16_t port,
                                              ServerOptions options);

@@ -5,8 +5,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
+#include "sluice/buffer.hpp"
 #include "sluice/socket_address.hpp"
 
 namespace sluice::sys {
@@ -14,6 +16,8 @@ class SystemCalls;
 }
 
 namespace sluice {
+
+class TlsContext;
 
 /// When written bytes leave for the kernel.
 enum class WritePolicy : std::uint8_t {
@@ -60,6 +64,17 @@ struct ConnectOptions {
   std::optional<SocketAddress> local_address{};
   /// Resolve to this family only.
   AddressFamily family = AddressFamily::unspecified;
+  /// A TlsContext::client: speak TLS; see sluice/tls.hpp. Null: plain.
+  std::shared_ptr<TlsContext> ssl{};
+  /// The host that the server's certificate must be for, and that is asked for (SNI); by default
+  /// the host that is connected to. Needed for TLS over a Unix socket. Only with `ssl`.
+  std::optional<std::string> server_hostname{};
+  /// How long the TLS handshake may take, by default 60 s. Must be positive; without `ssl`,
+  /// std::invalid_argument is thrown (W-119).
+  std::optional<std::chrono::nanoseconds> ssl_handshake_timeout{};
+  /// How long close() may wait for a peer that neither reads nor says farewell, by default 30 s;
+  /// likewise (W-121).
+  std::optional<std::chrono::nanoseconds> ssl_shutdown_timeout{};
 };
 
 /// How create_server listens (W-186).
@@ -80,6 +95,42 @@ struct ServerOptions {
   AddressFamily family = AddressFamily::unspecified;
   /// Unix sockets: remove the path on close, if it is still ours (W-191).
   bool cleanup_socket = true;
+  /// A TlsContext::server: speak TLS; see sluice/tls.hpp. Null: plain.
+  std::shared_ptr<TlsContext> ssl{};
+  /// How long the TLS handshake may take, by default 60 s. Must be positive; without `ssl`,
+  /// std::invalid_argument is thrown (W-119).
+  std::optional<std::chrono::nanoseconds> ssl_handshake_timeout{};
+  /// How long close() may wait for a peer that neither reads nor says farewell, by default 30 s;
+  /// likewise (W-121).
+  std::optional<std::chrono::nanoseconds> ssl_shutdown_timeout{};
+};
+
+/// How connect_accepted_socket adopts a socket.
+struct AcceptOptions {
+  /// A TlsContext::server: speak TLS; see sluice/tls.hpp. Null: plain.
+  std::shared_ptr<TlsContext> ssl{};
+  /// How long the TLS handshake may take, by default 60 s. Must be positive; without `ssl`,
+  /// std::invalid_argument is thrown (W-119).
+  std::optional<std::chrono::nanoseconds> ssl_handshake_timeout{};
+  /// How long close() may wait for a peer that neither reads nor says farewell, by default 30 s;
+  /// likewise (W-121).
+  std::optional<std::chrono::nanoseconds> ssl_shutdown_timeout{};
+};
+
+/// How start_tls secures a connection.
+struct StartTlsOptions {
+  /// The host that the server's certificate must be for, and that is asked for (SNI). Only with a
+  /// TlsContext::client.
+  std::optional<std::string> server_hostname{};
+  /// How long the TLS handshake may take, by default 60 s. Must be positive, otherwise
+  /// std::invalid_argument is thrown (W-119).
+  std::optional<std::chrono::nanoseconds> ssl_handshake_timeout{};
+  /// How long close() may wait for a peer that neither reads nor says farewell, by default 30 s;
+  /// likewise (W-121).
+  std::optional<std::chrono::nanoseconds> ssl_shutdown_timeout{};
+  /// Bytes that have been read from the connection already, and are the first of the peer's
+  /// handshake.
+  Buffer already_received{};
 };
 
 }  // namespace sluice

@@ -23,5 +23,6 @@
 #include "sluice/sync.hpp"
 #include "sluice/task.hpp"
 #include "sluice/tasks.hpp"
+#include "sluice/tls_error.hpp"
 #include "sluice/transport.hpp"
 #include "sluice/version.hpp"

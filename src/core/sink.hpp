@@ -48,7 +48,8 @@ class Sink {
   Sink& operator=(const Sink&) = delete;
   virtual ~Sink() = default;
 
-  /// Offers the pieces, in order, in one attempt; at least one piece, none empty.
+  /// Offers the pieces, in order, in one attempt; at least one piece, none empty. What is not
+  /// accepted is offered again, the same bytes in the same order, before any others.
   virtual SinkResult write(std::span<const Bytes> pieces) noexcept = 0;
   /// Whether write() may answer in_flight; such a sink is never offered borrowed bytes.
   [[nodiscard]] virtual bool keeps_bytes() const noexcept { return false; }

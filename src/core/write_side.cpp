@@ -379,6 +379,19 @@ void WriteSide::sink_progressed() {
   }
 }
 
+void WriteSide::sink_ready() {
+  if (life_->alive() && flow_ == FlowState::blocked) {
+    flow_ = FlowState::dirty;
+    host_->request_flush();
+  }
+}
+
+void WriteSide::set_sink(Sink& sink) noexcept {
+  check(flow_ != FlowState::in_flight && !sink.keeps_bytes(), "a sink at work is not replaced");
+  sink_ = &sink;
+  sink_keeps_bytes_ = false;
+}
+
 // The order is asyncio's (W-21): the protocol first, and what follows only if it left the buffer
 // empty.
 void WriteSide::after_progress(FlushCause cause) {

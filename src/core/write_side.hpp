@@ -146,6 +146,12 @@ class WriteSide {
   void complete(SinkResult result);
   /// The sink has passed on some of the bytes it held (Sink::pending).
   void sink_progressed();
+  /// The sink takes bytes again for a reason that no poll tells: a flush is requested if one waits
+  /// for that.
+  void sink_ready();
+  /// From now on the bytes go to `sink`, which must outlive the WriteSide, must not keep bytes, and
+  /// is ready when the old one is. Nothing may be in flight.
+  void set_sink(Sink& sink) noexcept;
   /// Tells the producer to go on, if it is owed that.
   void check_resume();
   /// Throws away what is queued; for every loss, whose reason external ranges are told. The

@@ -9,6 +9,7 @@
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
+#include "transports/secure.hpp"
 
 namespace sluice {
 namespace {
@@ -110,9 +111,16 @@ Future<detail::Established<Kind>> adopt(loop::LoopCore& loop, detail::ProtocolFa
 }  // namespace
 
 Future<detail::Established<Transport>> EventLoop::adopt_socket(detail::ProtocolFactory factory,
-                                                               Fd socket) {
-  return adopt<Transport>(*core_, std::move(factory), std::move(socket),
-                          [this](transports::OwnedFd& fd) { return socket_birth(*core_, fd); });
+                                                               Fd socket, AcceptOptions options) {
+  const transports::TlsSettings settings = transports::settings_of(options);
+  check_settings(settings, transports::TlsRole::server);
+  return adopt<Transport>(
+      *core_, std::move(factory), std::move(socket), [&](transports::OwnedFd& fd) {
+        Birth birth = socket_birth(*core_, fd);
+        secure(*core_, birth, settings,
+               birth.peername ? birth.peername->to_string() : describe(birth.fd.get()));
+        return birth;
+      });
 }
 
 Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(

@@ -66,10 +66,16 @@ void establish(loop::LoopCore& loop, Birth birth, std::shared_ptr<BaseProtocol> 
         alive->close();
       }
     });
-    const auto transport =
-        FdTransport::create(loop, std::move(birth), protocol, [future, made, protocol] {
+    const auto transport = FdTransport::create(
+        loop, std::move(birth), protocol,
+        [future, made, protocol] {
           if (!future.done()) {
             future.set_result(detail::Established<Kind>{made->lock(), protocol});
+          }
+        },
+        [future](std::exception_ptr failure) {
+          if (!future.done()) {
+            future.set_exception(std::move(failure));
           }
         });
     *made = transport;

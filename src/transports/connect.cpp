@@ -8,6 +8,7 @@
 #include "sluice/event_loop.hpp"
 #include "transports/birth.hpp"
 #include "transports/connector.hpp"
+#include "transports/secure.hpp"
 
 namespace sluice {
 
@@ -15,6 +16,10 @@ Future<detail::Established<Transport>> EventLoop::connect_tcp(detail::ProtocolFa
                                                               std::string host, std::uint16_t port,
                                                               ConnectOptions options) {
   core_->check_usable();
+  transports::check_settings(transports::settings_of(options), transports::TlsRole::client, host);
+  if (options.ssl && !options.server_hostname) {
+    options.server_hostname = host;
+  }
   auto result = transports::make_future<detail::Established<Transport>>(*core_);
   const auto connector = std::make_shared<transports::Connector>(*core_, std::move(factory),
                                                                  std::move(options), result);
@@ -26,6 +31,7 @@ Future<detail::Established<Transport>> EventLoop::connect_unix(detail::ProtocolF
                                                                std::string path,
                                                                ConnectOptions options) {
   core_->check_usable();
+  transports::check_settings(transports::settings_of(options), transports::TlsRole::client);
   auto result = transports::make_future<detail::Established<Transport>>(*core_);
   try {
     const SocketAddress address = transports::unix_address(path);

@@ -10,6 +10,7 @@
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
+#include "transports/secure.hpp"
 
 namespace sluice::transports {
 namespace {
@@ -253,8 +254,10 @@ void Connector::won(Attempt& attempt) {
     if (result_.done()) {
       return;
     }
-    establish<Transport>(*loop_, stream_birth(*loop_, owned, SocketOrigin::ours, peer),
-                         std::move(protocol), result_);
+    Birth birth = stream_birth(*loop_, owned, SocketOrigin::ours, peer);
+    const std::string name = options_.server_hostname.value_or("");
+    secure(*loop_, birth, settings_of(options_), name.empty() ? peer.to_string() : name);
+    establish<Transport>(*loop_, std::move(birth), std::move(protocol), result_);
   } catch (...) {
     if (!result_.done()) {
       result_.set_exception(std::current_exception());

@@ -39,16 +39,30 @@ std::error_code reason_of(const std::exception_ptr& exception) noexcept {
 
 std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
                                                  std::shared_ptr<BaseProtocol> protocol,
-                                                 std::function<void()> begun) {
+                                                 std::function<void()> begun,
+                                                 std::function<void(std::exception_ptr)> failed) {
   auto transport = std::make_shared<FdTransport>(loop, std::move(birth));
   transport->protocol_.set(std::move(protocol));
   loop.reactor().claim(transport->fd_);
-  loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
+  if (!transport->session_) {
+    loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
+  }
   // Only now is it the loop's: what threw before has closed the descriptor.
   transport->self_ = transport;
   loop.add_resident(*transport);
   if (transport->group_) {
     transport->group_->attached(*transport);
+  }
+  if (transport->session_) {
+    transport->session_->begin(
+        *transport, 0,
+        [begun = std::move(begun), failed = std::move(failed)](const std::exception_ptr& failure) {
+          if (!failure) {
+            begun();
+          } else if (failed) {
+            failed(failure);
+          }
+        });
   }
   return transport;
 }
@@ -59,6 +73,7 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
       names_(names_of(birth)),
       group_(std::move(birth.group)),
       channel_(std::move(birth.channel)),
+      session_(std::move(birth.session)),
       fd_(birth.fd.release()),
       kind_(birth.kind),
       borrowed_(birth.loan.keep()),
@@ -89,13 +104,17 @@ void FdTransport::begin(const std::function<void()>& begun) {
   if (life_.closed()) {
     return;
   }
-  loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get().get(),
-                 [&] { protocol_.connection_made(shared_from_this()); });
+  introduce();
   // connection_made may have closed or aborted: a lost transport is not watched any more.
   if (life_.alive()) {
     watch();
   }
   begun();
+}
+
+void FdTransport::introduce() {
+  loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get().get(),
+                 [&] { protocol_.connection_made(shared_from_this()); });
 }
 
 void FdTransport::watch() {
@@ -190,11 +209,25 @@ void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high,
 
 void FdTransport::close() {
   check_thread();
+  if (session_ && session_->opening()) {
+    lose({}, Delivery::soon);  // there is nobody to part from (W-122)
+    return;
+  }
   if (!life_.move_to(core::LifeState::draining)) {
     return;
   }
+  if (session_) {
+    session_->closing();
+  }
   if (write_.empty()) {
-    lose({}, Delivery::soon);
+    finish(Delivery::soon);
+  }
+}
+
+// Everything has been sent: the connection is at its end, but for a farewell that is owed.
+void FdTransport::finish(Delivery delivery) {
+  if (!session_ || !session_->part()) {
+    lose({}, delivery);
   }
 }
 
@@ -206,6 +239,9 @@ void FdTransport::abort() {
 void FdTransport::write_eof() {
   check_thread();
   if (kind_ == TransportKind::stream) {
+    if (life_.open() && !can_write_eof()) {
+      throw std::logic_error("write_eof() needs TLS 1.3, and its handshake done");
+    }
     write_.write_eof();
   } else {
     close();
@@ -220,6 +256,9 @@ void FdTransport::lose(std::error_code error, Delivery delivery) {
   }
   write_.discard(error);
   loop_->reactor().remove(fd_);
+  if (session_) {
+    session_->end(error);
+  }
   if (delivery == Delivery::now) {
     deliver_connection_lost(error);
   } else {
@@ -233,7 +272,9 @@ void FdTransport::deliver_connection_lost(std::error_code error) {
   }
   std::exception_ptr thrown;
   try {
-    protocol_->connection_lost(error);
+    if (!session_ || !session_->unknown_to_protocol()) {
+      protocol_->connection_lost(error);
+    }
   } catch (...) {
     thrown = std::current_exception();
   }
@@ -266,6 +307,9 @@ void FdTransport::drop() noexcept {
     write_.drop();
     loop_->reactor().remove(fd_);
   }
+  if (session_) {
+    session_->drop();
+  }
   release_descriptor();
   static_cast<void>(life_.move_to(core::LifeState::closed));
   group_.reset();
@@ -277,6 +321,12 @@ void FdTransport::drop() noexcept {
 void FdTransport::on_io(loop::IoEvents events) {
   if (!life_.alive()) {
     return;
+  }
+  if (session_) {
+    events = session_->on_io(events);
+    if (!life_.alive()) {
+      return;
+    }
   }
   if (!reads() && events.broken && hangup_is_loss_) {
     reader_gone();
@@ -315,7 +365,7 @@ void FdTransport::request_resume_check() {
 }
 
 void FdTransport::drained(core::FlushCause cause) {
-  lose({}, cause == core::FlushCause::readiness ? Delivery::now : Delivery::soon);
+  finish(cause == core::FlushCause::readiness ? Delivery::now : Delivery::soon);
 }
 
 void FdTransport::warn_dropped(std::uint64_t count) {
@@ -389,9 +439,15 @@ void FdTransport::deliver_end() {
   }
   bool keep_open = false;
   if (call_or_lose("Fatal error: protocol.eof_received() call failed.",
-                   [&] { keep_open = protocol_.eof_received(); }) &&
-      !keep_open) {
-    close();
+                   [&] { keep_open = protocol_.eof_received(); })) {
+    if (keep_open && session_ && !session_->half_closes() && life_.open()) {
+      log_->write(LogLevel::warning,
+                  "returning true from eof_received() has no effect when using TLS 1.2");
+      keep_open = false;
+    }
+    if (!keep_open) {
+      close();
+    }
   }
 }
 
@@ -412,6 +468,40 @@ void FdTransport::read_failed(std::error_code error) {
 
 void FdTransport::request_read() noexcept {
   loop_->request_service(*this, {.readable = true});
+}
+
+void FdTransport::secure(std::unique_ptr<Channel> channel, std::unique_ptr<Session> session,
+                         std::shared_ptr<BaseProtocol> protocol, Session::Report report) {
+  loop_->bury(protocol_.set(std::move(protocol)));
+  write_.set_sink(*channel);
+  read_.set_source(*channel);
+  // The old one may be on the stack below us.
+  loop_->bury(std::exchange(channel_, std::move(channel)));
+  session_ = std::move(session);
+  session_->begin(*this, write_.size(), std::move(report));
+}
+
+void FdTransport::request_greeting() {
+  loop_->soon([self = shared_from_this()] {
+    if (!self->life_.alive()) {
+      return;
+    }
+    // A connection that was plain before is watched already.
+    if (self->session_->purpose() == Session::Purpose::connect) {
+      self->watch();
+    }
+    self->session_->greet();
+  });
+}
+
+void FdTransport::session_open(const loop::IoEvents& missed) {
+  if (session_->purpose() == Session::Purpose::connect) {
+    introduce();
+  }
+  if (life_.alive()) {
+    write_.sink_ready();
+    loop_->request_service(*this, {.readable = true, .hangup = missed.hangup});
+  }
 }
 
 }  // namespace sluice::transports

@@ -17,6 +17,7 @@
 #include "transports/channel.hpp"
 #include "transports/conduit.hpp"
 #include "transports/protocol_slot.hpp"
+#include "transports/session.hpp"
 
 namespace sluice::transports {
 
@@ -48,6 +49,8 @@ struct Birth {
   /// O_NONBLOCK, if it was borrowed from others who share the open file. After `fd`: it is given
   /// back before that is closed.
   loop::NonBlockingLoan loan{};
+  /// For TLS: what `channel`, a SecureChannel, has to say besides; otherwise null.
+  std::unique_ptr<Session> session{};
   /// Whether a hang-up on a write pipe means that its reader is gone; not so for a tty.
   bool hangup_is_loss = true;
   std::optional<SocketAddress> sockname{};
@@ -65,14 +68,17 @@ class FdTransport final : public Transport,
                           private loop::Flushable,
                           private loop::Resident,
                           private core::WriteSideHost,
-                          private core::ReadSideHost {
+                          private core::ReadSideHost,
+                          private SessionHost {
  public:
   /// Makes the transport and schedules its birth: connection_made, then the start of reading, then
-  /// `begun`, all in one callback (W-81). Throws std::invalid_argument as set_protocol; the
-  /// descriptor is closed then.
+  /// `begun`, all in one callback (W-81). With a session the handshake comes before; if it fails,
+  /// `failed` is told and the protocol is not (W-118). Throws std::invalid_argument as
+  /// set_protocol; the descriptor is closed then.
   static std::shared_ptr<FdTransport> create(loop::LoopCore& loop, Birth birth,
                                              std::shared_ptr<BaseProtocol> protocol,
-                                             std::function<void()> begun);
+                                             std::function<void()> begun,
+                                             std::function<void(std::exception_ptr)> failed = {});
 
   FdTransport(loop::LoopCore& loop, Birth birth);
   ~FdTransport() override;
@@ -99,7 +105,9 @@ class FdTransport final : public Transport,
   void writelines(std::span<const Buffer> pieces) override;
   void writelines(std::span<const Bytes> pieces) override;
   void write_eof() override;
-  [[nodiscard]] bool can_write_eof() const override { return kind_ != TransportKind::read_pipe; }
+  [[nodiscard]] bool can_write_eof() const override {
+    return kind_ != TransportKind::read_pipe && (!session_ || session_->half_closes());
+  }
   void abort() override;
   [[nodiscard]] std::size_t get_write_buffer_size() const override { return write_.size(); }
   [[nodiscard]] WriteBufferLimits get_write_buffer_limits() const override {
@@ -117,6 +125,20 @@ class FdTransport final : public Transport,
   bool remove_range(const DescriptorRange& range) override;
   void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;
 
+  // For start_tls; see sluice/event_loop.hpp.
+  /// Whether this is a plain stream that is open, of this loop.
+  [[nodiscard]] bool can_be_secured(const loop::LoopCore& loop) const noexcept {
+    return loop_ == &loop && kind_ == TransportKind::stream && life_.open() && !session_;
+  }
+  /// Whether reading less than was asked for proves the descriptor empty.
+  [[nodiscard]] bool edge_tells_all() const noexcept { return channel_->short_read_empties(); }
+  /// Puts the secure channel in the place of the plain one and begins the handshake. Throws
+  /// std::invalid_argument as set_protocol, with nothing changed.
+  void secure(std::unique_ptr<Channel> channel, std::unique_ptr<Session> session,
+              std::shared_ptr<BaseProtocol> protocol, Session::Report report);
+  /// Null for a transport without TLS.
+  [[nodiscard]] const Session* session() const noexcept { return session_.get(); }
+
  private:
   enum class Delivery : std::uint8_t { soon, now };
 
@@ -124,7 +146,9 @@ class FdTransport final : public Transport,
   // Transports belong to the loop's thread; in debug builds a call from another one throws.
   void check_thread() const;
   void begin(const std::function<void()>& begun);
+  void introduce();
   void watch();
+  void finish(Delivery delivery);
   void lose(std::error_code error, Delivery delivery);
   void deliver_connection_lost(std::error_code error);
   void release_descriptor() noexcept;
@@ -153,7 +177,15 @@ class FdTransport final : public Transport,
   void deliver(std::span<std::byte> memory, std::size_t count) override;
   void deliver_end() override;
   void read_failed(std::error_code error) override;
-  void request_read() noexcept override;
+  void request_read() noexcept override;  // SessionHost's, too
+
+  // SessionHost
+  void request_greeting() override;
+  void session_open(const loop::IoEvents& missed) override;
+  void session_over(std::error_code error) override { lose(error, Delivery::soon); }
+  [[nodiscard]] std::uint64_t bytes_gone() const noexcept override {
+    return write_.statistics().bytes_written;
+  }
 
   struct Names {
     std::optional<SocketAddress> sockname;
@@ -168,6 +200,7 @@ class FdTransport final : public Transport,
   std::shared_ptr<TransportGroup> group_;
   std::unique_ptr<Channel> channel_;
   std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
+  std::unique_ptr<Session> session_;          // null without TLS
   int fd_;
   TransportKind kind_;
   bool borrowed_;

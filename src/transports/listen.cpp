@@ -13,6 +13,7 @@
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
+#include "transports/secure.hpp"
 #include "transports/server.hpp"
 #include "transports/socket_path.hpp"
 
@@ -228,6 +229,7 @@ Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory fa
                                                       std::vector<std::string> hosts,
                                                       std::uint16_t port, ServerOptions options) {
   core_->check_usable();
+  transports::check_settings(transports::settings_of(options), transports::TlsRole::server);
   auto result = transports::make_future<std::shared_ptr<Server>>(*core_);
   if (hosts.empty()) {
     hosts.emplace_back();
@@ -246,6 +248,7 @@ Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory fa
 Future<std::shared_ptr<Server>> EventLoop::listen_unix(detail::ProtocolFactory factory,
                                                        std::string path, ServerOptions options) {
   core_->check_usable();
+  transports::check_settings(transports::settings_of(options), transports::TlsRole::server);
   auto result = transports::make_future<std::shared_ptr<Server>>(*core_);
   try {
     result.set_result(make_unix_server(*core_, std::move(factory), path, options));

@@ -9,6 +9,7 @@
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
+#include "transports/secure.hpp"
 
 namespace sluice::transports {
 namespace {
@@ -189,7 +190,12 @@ void StreamServer::set_up(const sys::Accepted& accepted) {
         accepted.peer.native().empty() ? std::nullopt : std::optional(accepted.peer);
     Birth birth = stream_birth(*loop_, fd, SocketOrigin::accepted, peer);
     birth.group = std::shared_ptr<TransportGroup>(shared_from_this(), this);
-    FdTransport::create(*loop_, std::move(birth), std::move(protocol), [] {});
+    secure(*loop_, birth, settings_of(options_), peer ? peer->to_string() : "a client");
+    FdTransport::create(
+        *loop_, std::move(birth), std::move(protocol), [] {},
+        [log = loop_->log()](const std::exception_ptr& failure) {
+          log->write(LogLevel::info, ExceptionContext{{}, failure}.what());
+        });
   });
 }
 

@@ -24,7 +24,7 @@ TEST_P(Contract, W1_IsClosingIsFalseOnlyWhileOpen) {
   EXPECT_TRUE(transport().is_closing());
 }
 
-TEST_P(StreamContract, W2_TheWriteHalfAndPausedAreIndependentOfTheLifecycle) {
+TEST_P(HalfCloseContract, W2_TheWriteHalfAndPausedAreIndependentOfTheLifecycle) {
   start();
   block_and_pause(0);
   in_turn([&] { transport().write_eof(); });
@@ -96,7 +96,7 @@ TEST_P(Contract, W5_NoMethodCallsLostOnTheCallersStack) {
   run_until_lost();
 }
 
-TEST_P(Contract, W40_CloseOnAnEmptyQueueQueuesTheLoss) {
+TEST_P(PromptContract, W40_CloseOnAnEmptyQueueQueuesTheLoss) {
   start();
   std::string order;
   record().on_connection_lost = [&](std::error_code) { order += "CL "; };
@@ -197,7 +197,7 @@ TEST_P(StreamContract, W44_CloseInsideMadeKeepsReadingFromStarting) {
   EXPECT_EQ(trace(), "CM CL(ok)");
 }
 
-TEST_P(Contract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
+TEST_P(PromptContract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
   start();
   const int fd = transport().fileno();
   bool open_during = false;
@@ -209,7 +209,7 @@ TEST_P(Contract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
   EXPECT_FALSE(maker().is_open(fd));
 }
 
-TEST_P(Contract, W45_AnExceptionFromLostIsReportedAndChangesNothingElse) {
+TEST_P(PromptContract, W45_AnExceptionFromLostIsReportedAndChangesNothingElse) {
   start();
   const int fd = transport().fileno();
   record().on_connection_lost = [](std::error_code) { throw std::runtime_error("from CL"); };

@@ -45,7 +45,7 @@ TEST_P(Contract, T3_BigWriteThenCloseThenAbort) {
   EXPECT_EQ(trace(), "CM PW CL(ok)");
 }
 
-TEST_P(StreamContract, T4_BigWriteThenWriteEof) {
+TEST_P(HalfCloseContract, T4_BigWriteThenWriteEof) {
   start();
   in_turn([&] {
     put(big);

@@ -1,9 +1,18 @@
 #include "contract/suites.hpp"
+#if SLUICE_WITH_TLS
+#include "testing/tls/tls_transports.hpp"
+#endif
 
 namespace sluice::testing {
 
 std::vector<TransportKind> transports_under_contract() {
-  return sluice_transports();
+  std::vector<TransportKind> all = sluice_transports();
+#if SLUICE_WITH_TLS
+  for (TransportKind& kind : tls_transports()) {
+    all.push_back(std::move(kind));
+  }
+#endif
+  return all;
 }
 
 namespace {
@@ -23,7 +32,13 @@ bool coalesce(const Variant& v) {
   return v.policy == WritePolicy::coalesce;
 }
 bool stream(const Variant& v) {
-  return v.kind.traits.half_close && v.kind.traits.reads;
+  return v.kind.traits.reads;
+}
+bool half_closing(const Variant& v) {
+  return stream(v) && v.kind.traits.half_close;
+}
+bool prompt(const Variant& v) {
+  return !v.kind.traits.farewell;
 }
 bool pipe(const Variant& v) {
   return !v.kind.traits.half_close && !v.kind.traits.reads;
@@ -60,6 +75,11 @@ INSTANTIATE(AnyImmediateContract, immediate);
 INSTANTIATE(AnyCoalesceContract, coalesce);
 INSTANTIATE(StreamContract, stream);
 INSTANTIATE(OpenStreamContract, stream, open);
+INSTANTIATE(HalfCloseContract, half_closing);
+INSTANTIATE(OpenHalfCloseContract, half_closing, open);
+INSTANTIATE(PromptContract, prompt);
+INSTANTIATE(PromptStreamContract, prompt, stream);
+INSTANTIATE(PromptCoalesceContract, prompt, open, coalesce);
 INSTANTIATE(PipeContract, pipe);
 INSTANTIATE(OpenPipeContract, pipe, open);
 INSTANTIATE(WatchedPipeContract, watched);

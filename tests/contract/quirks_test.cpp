@@ -203,7 +203,7 @@ TEST_P(WatchedPipeContract, Q17_APipeBrokenByItsPeerIsReportedAsEpipeByAWrite) {
   EXPECT_EQ(trace(), "CM CL(EPIPE)");
 }
 
-TEST_P(StreamContract, Q25_TheEndOfTheStreamIsToldOnce) {
+TEST_P(HalfCloseContract, Q25_TheEndOfTheStreamIsToldOnce) {
   start();
   record().on_eof_received = [] { return true; };
   peer().send_eof();

@@ -85,7 +85,7 @@ TEST_P(StreamContract, W155_AnEofReceivedThatReturnsFalseClosesTheTransport) {
   EXPECT_EQ(trace(), "CM ER CL(ok)");
 }
 
-TEST_P(StreamContract, W155_AnEofReceivedThatReturnsTrueKeepsItOpenForWriting) {
+TEST_P(HalfCloseContract, W155_AnEofReceivedThatReturnsTrueKeepsItOpenForWriting) {
   start();
   record().on_eof_received = [] { return true; };
   peer().send_eof();

@@ -128,7 +128,7 @@ TEST_P(StreamContract, W94_TheEndOfThePeersStreamClosesWhatIsQueuedFirst) {
   EXPECT_EQ(trace(), "CM DR ER CL(ok)");
 }
 
-TEST_P(StreamContract, W94_AnEofReceivedThatReturnsTrueKeepsTheTransportOpen) {
+TEST_P(HalfCloseContract, W94_AnEofReceivedThatReturnsTrueKeepsTheTransportOpen) {
   start();
   record().on_eof_received = [] { return true; };
   peer().send_eof();

@@ -20,9 +20,16 @@ class CoalesceContract : public ContractTest {};
 class AnyImmediateContract : public ContractTest {};
 class AnyCoalesceContract : public ContractTest {};
 
-/// Kinds that can half-close, which are the duplex ones: TCP and Unix streams.
+/// The duplex kinds: TCP and Unix streams, with and without TLS.
 class StreamContract : public ContractTest {};
 class OpenStreamContract : public ContractTest {};
+/// Those of them that can half-close: all but TLS 1.2.
+class HalfCloseContract : public ContractTest {};
+class OpenHalfCloseContract : public ContractTest {};
+/// Kinds that say no farewell: close() needs nothing of the peer. All but TLS.
+class PromptContract : public ContractTest {};
+class PromptStreamContract : public ContractTest {};
+class PromptCoalesceContract : public ContractTest {};
 /// Kinds that cannot: write pipes of every sort.
 class PipeContract : public ContractTest {};
 class OpenPipeContract : public ContractTest {};

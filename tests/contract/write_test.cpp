@@ -36,7 +36,7 @@ TEST_P(Contract, W6_AWriteOnAClosingTransportIsDroppedUnlessItIsEmpty) {
   EXPECT_EQ(statistics().bytes_dropped, 4U);
 }
 
-TEST_P(StreamContract, W6_AnEmptyWriteAfterWriteEofThrowsToo) {
+TEST_P(HalfCloseContract, W6_AnEmptyWriteAfterWriteEofThrowsToo) {
   start();
   in_turn([&] {
     transport().write_eof();
@@ -46,7 +46,7 @@ TEST_P(StreamContract, W6_AnEmptyWriteAfterWriteEofThrowsToo) {
   EXPECT_EQ(statistics().writes_dropped, 0U);
 }
 
-TEST_P(StreamContract, W6_AWriteAfterWriteEofAndCloseIsDropped) {
+TEST_P(HalfCloseContract, W6_AWriteAfterWriteEofAndCloseIsDropped) {
   start();
   in_turn([&] {
     transport().write_eof();
@@ -69,7 +69,7 @@ TEST_P(Contract, W7_BytesTextAndBuffersAreWrittenAlike) {
   expect_delivered();
 }
 
-TEST_P(StreamContract, W8_AWriteAfterWriteEofThrows) {
+TEST_P(HalfCloseContract, W8_AWriteAfterWriteEofThrows) {
   start();
   in_turn([&] {
     transport().write_eof();
@@ -319,7 +319,7 @@ TEST_P(ScriptedContract, W20_AFlushThatFailsLosesTheConnection) {
   EXPECT_EQ(trace(), "CM PW CL(EIO)");
 }
 
-TEST_P(Contract, W21_TheFlushThatEndsADrainingTransportCallsResumeThenLost) {
+TEST_P(PromptContract, W21_TheFlushThatEndsADrainingTransportCallsResumeThenLost) {
   start();
   block_and_pause(0);
   std::string order;
@@ -334,7 +334,7 @@ TEST_P(Contract, W21_TheFlushThatEndsADrainingTransportCallsResumeThenLost) {
   EXPECT_EQ(order, "RW CL later ");
 }
 
-TEST_P(CoalesceContract, W21_TheEndOfTurnFlushQueuesTheLossLikeCallSoon) {
+TEST_P(PromptCoalesceContract, W21_TheEndOfTurnFlushQueuesTheLossLikeCallSoon) {
   start();
   std::string order;
   record().on_connection_lost = [&](std::error_code) { order += "CL "; };

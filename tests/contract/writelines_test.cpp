@@ -93,7 +93,7 @@ TEST_P(AnyCoalesceContract, W25_NoAttemptIsMadeBehindOlderBytes) {
   expect_delivered();
 }
 
-TEST_P(StreamContract, W26_WritelinesAfterWriteEofThrowsForAnEmptyListToo) {
+TEST_P(HalfCloseContract, W26_WritelinesAfterWriteEofThrowsForAnEmptyListToo) {
   start();
   in_turn([&] {
     transport().write_eof();

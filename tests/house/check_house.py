@@ -40,7 +40,7 @@ LAYERS = {
 # The ground floors know values and interfaces, not the loop that drives them.
 VALUE_HEADERS = {
     "core": frozenset(("buffer", "bytes", "error", "exception_context", "handle", "protocol",
-                       "transport", "version", "detail/unique_function")),
+                       "tls_error", "transport", "version", "detail/unique_function")),
     "sys": frozenset(("bytes", "environment", "error", "fd", "socket_address", "version")),
 }
 

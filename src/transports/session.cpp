@@ -1,0 +1,168 @@
+#include "transports/session.hpp"
+
+#include <utility>
+
+namespace sluice::transports {
+namespace {
+
+std::string in_seconds(std::chrono::nanoseconds time) {
+  std::string text = std::to_string(std::chrono::duration<double>(time).count());
+  text.erase(text.find_last_not_of('0') + 1);
+  return text.ends_with('.') ? text + '0' : text;
+}
+
+}  // namespace
+
+void Session::begin(SessionHost& host, std::size_t clear_bytes, Report report) {
+  host_ = &host;
+  report_ = std::move(report);
+  timer_ = loop_->later(settings_.handshake_timeout, [this] {
+    fail(TlsErrc::handshake_timed_out, "SSL handshake is taking longer than " +
+                                           in_seconds(settings_.handshake_timeout) +
+                                           " seconds: aborting the connection");
+  });
+  if (clear_bytes > 0) {
+    channel_->pass_clear(clear_bytes, [this] { host_->request_greeting(); });
+  } else {
+    host_->request_greeting();
+  }
+}
+
+void Session::greet() {
+  if (state_ == State::waiting) {
+    state_ = State::greeting;
+    step_greeting();
+  }
+}
+
+loop::IoEvents Session::on_io(loop::IoEvents events) {
+  switch (state_) {
+    case State::waiting:
+      missed_.add(events);
+      return {.writable = events.writable, .broken = events.broken};
+    case State::greeting:
+      missed_.add(events);
+      step_greeting();
+      return {};
+    case State::carrying:
+      if (events.writable) {
+        channel_->push();
+      }
+      return events;
+    case State::parting:
+      step_parting();
+      return {};
+    case State::failed:
+    case State::over:
+      break;
+  }
+  return {};
+}
+
+void Session::step_greeting() {
+  switch (channel_->handshake()) {
+    case Progress::done:
+      timer_.cancel();
+      state_ = State::carrying;
+      host_->session_open(missed_);
+      report(nullptr);
+      break;
+    case Progress::waiting:
+      break;
+    case Progress::again:
+      host_->request_read();
+      break;
+    case Progress::failed: {
+      const SecureChannel::Failure failure = channel_->failure();
+      fail(failure.code, failure.details);
+      break;
+    }
+  }
+}
+
+void Session::fail(std::error_code error, const std::string& details) {
+  if (!opening()) {
+    return;
+  }
+  timer_.cancel();
+  state_ = State::failed;
+  std::string what = "TLS handshake with " + settings_.peer;
+  if (!details.empty()) {
+    what += ": " + details;
+  }
+  report(std::make_exception_ptr(std::system_error(error, what)));
+  host_->session_over(error);
+}
+
+// Reporting may run the user's code only later; it must not keep alive what it captured.
+void Session::report(const std::exception_ptr& outcome) {
+  if (const Report told = std::exchange(report_, nullptr)) {
+    told(outcome);
+  }
+}
+
+void Session::closing() {
+  gone_at_last_look_ = host_->bytes_gone();
+  arm_shutdown_timer();
+}
+
+// A peer that reads is given time again; one that only sends, or does nothing, is not (W-121).
+void Session::arm_shutdown_timer() {
+  timer_ = loop_->later(settings_.shutdown_timeout, [this] {
+    const std::uint64_t gone = host_->bytes_gone();
+    if (state_ == State::carrying && gone != gone_at_last_look_) {
+      gone_at_last_look_ = gone;
+      arm_shutdown_timer();
+    } else {
+      host_->session_over(TlsErrc::shutdown_timed_out);
+    }
+  });
+}
+
+bool Session::part() {
+  if (state_ != State::carrying) {
+    return false;
+  }
+  state_ = State::parting;
+  // A connection that cannot say farewell any more needs no answer to it.
+  if (channel_->shutdown()) {
+    return false;
+  }
+  host_->request_read();
+  return true;
+}
+
+void Session::step_parting() {
+  switch (channel_->part(loop_->read_memory())) {
+    case Progress::done:
+    case Progress::failed:
+      host_->session_over({});
+      break;
+    case Progress::waiting:
+      break;
+    case Progress::again:
+      host_->request_read();
+      break;
+  }
+}
+
+void Session::end(std::error_code reason) {
+  timer_.cancel();
+  channel_->abandon();
+  if (opening()) {
+    state_ = State::failed;
+    const std::error_code error = reason ? reason : make_error_code(TlsErrc::closed_by_us);
+    report(
+        std::make_exception_ptr(std::system_error(error, "TLS handshake with " + settings_.peer)));
+  } else if (state_ != State::failed) {
+    state_ = State::over;
+  }
+}
+
+void Session::drop() noexcept {
+  timer_.cancel();
+  channel_->abandon();
+  report_ = nullptr;
+}
+
+}  // namespace sluice::transports

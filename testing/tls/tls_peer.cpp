@@ -1,0 +1,207 @@
+#include "testing/tls/tls_peer.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "testing/tls/certificates.hpp"
+
+namespace sluice::testing {
+namespace {
+
+constexpr int record_bytes = 16 * 1024;
+constexpr int settle_ms = 5;
+
+void require(bool done, const char* what) {
+  if (!done) {
+    throw std::runtime_error(std::string("the TLS peer: ") + what);
+  }
+}
+
+int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* size,
+                    const unsigned char* offered, unsigned int offered_size, void* ours) {
+  const auto& names = *static_cast<const std::string*>(ours);
+  unsigned char* common = nullptr;
+  SSL_select_next_proto(&common, size, reinterpret_cast<const unsigned char*>(names.data()),
+                        static_cast<unsigned int>(names.size()), offered, offered_size);
+  *chosen = common;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
+TlsPeer::TlsPeer(Fd fd, const TlsPeerOptions& options)
+    : socket_(std::move(fd)),
+      context_(SSL_CTX_new(options.server ? TLS_server_method() : TLS_client_method())) {
+  SSL_CTX* const context = context_.get();
+  require(SSL_CTX_set_min_proto_version(context, options.version) == 1 &&
+              SSL_CTX_set_max_proto_version(context, options.version) == 1,
+          "the version");
+  require(SSL_CTX_load_verify_file(context, certificates().authority().c_str()) == 1, "trust");
+  std::string identity = options.identity_file;
+  if (identity.empty() && options.server) {
+    identity = certificates().server();
+  }
+  if (!identity.empty()) {
+    require(SSL_CTX_use_certificate_chain_file(context, identity.c_str()) == 1 &&
+                SSL_CTX_use_PrivateKey_file(context, identity.c_str(), SSL_FILETYPE_PEM) == 1,
+            "the certificate");
+  }
+  SSL_CTX_set_verify(
+      context, !options.server || options.wants_certificate ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+      nullptr);
+  if (options.wants_certificate) {
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
+  if (!options.alpn.empty() && options.server) {
+    static std::string names;
+    names = options.alpn;
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, &names);
+  }
+  SSL_CTX_set_num_tickets(context, options.tickets);
+  ssl_.reset(SSL_new(context));
+  SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  if (options.server) {
+    SSL_set_accept_state(ssl_.get());
+  } else {
+    SSL_set_connect_state(ssl_.get());
+  }
+  socket_.start_reading();
+}
+
+TlsPeer::~TlsPeer() = default;
+
+// Moves what has come to the engine.
+void TlsPeer::fetch() {
+  socket_.pump();
+  const std::string_view fresh = std::string_view(socket_.received()).substr(fetched_);
+  if (!fresh.empty()) {
+    BIO_write(SSL_get_rbio(ssl_.get()), fresh.data(), static_cast<int>(fresh.size()));
+    fetched_ += fresh.size();
+  }
+}
+
+// Moves what the engine has written to the socket.
+void TlsPeer::flush() {
+  char* data = nullptr;
+  BIO* const out = SSL_get_wbio(ssl_.get());
+  const long size = BIO_get_mem_data(out, &data);
+  if (size > 0 && !gone_) {
+    const ssize_t sent =
+        ::send(socket_.fileno(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+    if (sent < 0) {
+      gone_ = true;  // the transport has gone first
+    } else {
+      require(sent == size, "the kernel did not take a write");
+    }
+    BIO_reset(out);
+  }
+}
+
+bool TlsPeer::step() {
+  if (SSL_is_init_finished(ssl_.get()) == 1) {
+    return true;
+  }
+  fetch();
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result != 1 && SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) {
+    const char* const reason = ERR_reason_error_string(ERR_peek_error());
+    failure_ = reason == nullptr ? "unknown" : reason;
+  }
+  flush();
+  return result == 1;
+}
+
+bool TlsPeer::got_farewell() const {
+  return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+// The transport may be ahead of the peer: its part of the handshake is in the kernel already.
+void TlsPeer::settle() {
+  pollfd entry{socket_.fileno(), POLLIN, 0};
+  while (!step() && failure_.empty() && ::poll(&entry, 1, settle_ms) > 0) {
+  }
+}
+
+void TlsPeer::send(std::string_view bytes) {
+  settle();
+  require(SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) > 0, "a write");
+  flush();
+}
+
+void TlsPeer::send_eof() {
+  settle();
+  SSL_shutdown(ssl_.get());
+  flush();
+}
+
+void TlsPeer::close() {
+  settle();
+  if (SSL_is_init_finished(ssl_.get()) == 1) {
+    SSL_shutdown(ssl_.get());
+    flush();
+  }
+  gone_ = true;
+  socket_.close();
+}
+
+void TlsPeer::reset() {
+  gone_ = true;
+  socket_.reset();
+}
+
+// The bytes that clog the connection are no TLS: all that came before is taken first, and they are
+// kept from the engine.
+void TlsPeer::clog(int fd) {
+  pollfd entry{socket_.fileno(), POLLIN, 0};
+  while (::poll(&entry, 1, settle_ms) > 0 || !step()) {
+    fetch();
+    require(failure_.empty(), "the handshake before the connection is clogged");
+  }
+  socket_.hide(fill_kernel_buffer(fd, [] { return true; }));
+}
+
+void TlsPeer::attend() {
+  if (gone_ || !closes_when()) {
+    return;
+  }
+  start_reading();
+  if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0) {
+    send_eof();
+  }
+}
+
+Peer::ReadResult TlsPeer::take(std::size_t most) {
+  ReadResult result;
+  if (gone_ && socket_.fileno() < 0) {
+    return result;
+  }
+  if (!step()) {
+    return result;
+  }
+  fetch();
+  ERR_clear_error();
+  result.bytes.resize(std::min(most, std::size_t{record_bytes}));
+  const int count =
+      SSL_read(ssl_.get(), result.bytes.data(), static_cast<int>(result.bytes.size()));
+  result.bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  flush();
+  if (count > 0) {
+    records_.push_back(result.bytes.size());
+  } else if (socket_.at_end()) {
+    result.end = true;
+    result.error = socket_.end_error();
+  } else {
+    result.end = got_farewell() && !closes_when();
+  }
+  return result;
+}
+
+}  // namespace sluice::testing
