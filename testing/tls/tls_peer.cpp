@@ -3,9 +3,6 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -16,7 +13,7 @@ namespace sluice::testing {
 namespace {
 
 constexpr int record_bytes = 16 * 1024;
-constexpr int settle_ms = 5;
+constexpr int settle_rounds = 5;
 
 void require(bool done, const char* what) {
   if (!done) {
@@ -37,7 +34,10 @@ int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* s
 }  // namespace
 
 TlsPeer::TlsPeer(Fd fd, const TlsPeerOptions& options)
-    : socket_(std::move(fd)),
+    : TlsPeer(std::make_unique<FdPeer>(std::move(fd)), options) {}
+
+TlsPeer::TlsPeer(std::unique_ptr<Peer> raw, const TlsPeerOptions& options)
+    : raw_(std::move(raw)),
       context_(SSL_CTX_new(options.server ? TLS_server_method() : TLS_client_method())) {
   SSL_CTX* const context = context_.get();
   require(SSL_CTX_set_min_proto_version(context, options.version) == 1 &&
@@ -72,15 +72,15 @@ TlsPeer::TlsPeer(Fd fd, const TlsPeerOptions& options)
   } else {
     SSL_set_connect_state(ssl_.get());
   }
-  socket_.start_reading();
+  raw_->start_reading();
 }
 
 TlsPeer::~TlsPeer() = default;
 
 // Moves what has come to the engine.
 void TlsPeer::fetch() {
-  socket_.pump();
-  const std::string_view fresh = std::string_view(socket_.received()).substr(fetched_);
+  raw_->pump();
+  const std::string_view fresh = std::string_view(raw_->received()).substr(fetched_);
   if (!fresh.empty()) {
     BIO_write(SSL_get_rbio(ssl_.get()), fresh.data(), static_cast<int>(fresh.size()));
     fetched_ += fresh.size();
@@ -93,12 +93,10 @@ void TlsPeer::flush() {
   BIO* const out = SSL_get_wbio(ssl_.get());
   const long size = BIO_get_mem_data(out, &data);
   if (size > 0 && !gone_) {
-    const ssize_t sent =
-        ::send(socket_.fileno(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-    if (sent < 0) {
+    try {
+      raw_->send(std::string_view(data, static_cast<std::size_t>(size)));
+    } catch (const std::system_error&) {
       gone_ = true;  // the transport has gone first
-    } else {
-      require(sent == size, "the kernel did not take a write");
     }
     BIO_reset(out);
   }
@@ -125,8 +123,8 @@ bool TlsPeer::got_farewell() const {
 
 // The transport may be ahead of the peer: its part of the handshake is in the kernel already.
 void TlsPeer::settle() {
-  pollfd entry{socket_.fileno(), POLLIN, 0};
-  while (!step() && failure_.empty() && ::poll(&entry, 1, settle_ms) > 0) {
+  for (int round = 0; round < settle_rounds && !step() && failure_.empty(); ++round) {
+    raw_->wait();
   }
 }
 
@@ -149,23 +147,25 @@ void TlsPeer::close() {
     flush();
   }
   gone_ = true;
-  socket_.close();
+  raw_->close();
 }
 
 void TlsPeer::reset() {
   gone_ = true;
-  socket_.reset();
+  raw_->reset();
 }
 
 // The bytes that clog the connection are no TLS: all that came before is taken first, and they are
 // kept from the engine.
 void TlsPeer::clog(int fd) {
-  pollfd entry{socket_.fileno(), POLLIN, 0};
-  while (::poll(&entry, 1, settle_ms) > 0 || !step()) {
+  settle();
+  for (int round = 0; round < settle_rounds; ++round) {
     fetch();
-    require(failure_.empty(), "the handshake before the connection is clogged");
+    raw_->wait();
   }
-  socket_.hide(fill_kernel_buffer(fd, [] { return true; }));
+  fetch();
+  require(step(), "the handshake before the connection is clogged");
+  raw_->clog(fd);
 }
 
 void TlsPeer::attend() {
@@ -180,9 +180,6 @@ void TlsPeer::attend() {
 
 Peer::ReadResult TlsPeer::take(std::size_t most) {
   ReadResult result;
-  if (gone_ && socket_.fileno() < 0) {
-    return result;
-  }
   if (!step()) {
     return result;
   }
@@ -195,9 +192,9 @@ Peer::ReadResult TlsPeer::take(std::size_t most) {
   flush();
   if (count > 0) {
     records_.push_back(result.bytes.size());
-  } else if (socket_.at_end()) {
+  } else if (raw_->at_end()) {
     result.end = true;
-    result.error = socket_.end_error();
+    result.error = raw_->end_error();
   } else {
     result.end = got_farewell() && !closes_when();
   }

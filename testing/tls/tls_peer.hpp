@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/fd.hpp"
 #include "testing/peers.hpp"
@@ -34,6 +35,8 @@ class TlsPeer : public Peer {
  public:
   /// Owns `fd`.
   TlsPeer(Fd fd, const TlsPeerOptions& options);
+  /// What `raw` receives is TLS, and what this one sends goes by it.
+  TlsPeer(std::unique_ptr<Peer> raw, const TlsPeerOptions& options);
   ~TlsPeer() override;
 
   /// One step of the handshake. True once it is done.
@@ -41,7 +44,6 @@ class TlsPeer : public Peer {
   /// What the handshake failed with; empty: nothing.
   [[nodiscard]] const std::string& failure() const { return failure_; }
   [[nodiscard]] SSL* native() const { return ssl_.get(); }
-  [[nodiscard]] int fileno() const { return socket_.fileno(); }
   /// Whether the transport has said farewell.
   [[nodiscard]] bool got_farewell() const;
   /// The sizes of the records that came, in bytes of plaintext.
@@ -56,11 +58,11 @@ class TlsPeer : public Peer {
   void close() override;
   void reset() override;
   void clog(int fd) override;
-  void wait() override { socket_.wait(); }
+  void wait() override { raw_->wait(); }
   /// Ends TCP without a farewell.
-  void truncate() { socket_.send_eof(); }
+  void truncate() { raw_->send_eof(); }
   /// Sends bytes that are no TLS.
-  void send_plain(std::string_view bytes) { socket_.send(bytes); }
+  void send_plain(std::string_view bytes) { raw_->send(bytes); }
 
  protected:
   ReadResult take(std::size_t most) override;
@@ -73,18 +75,11 @@ class TlsPeer : public Peer {
   struct SslDeleter {
     void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
   };
-  // The raw end: what it receives goes to the engine.
-  class Socket : public FdPeer {
-   public:
-    using FdPeer::FdPeer;
-    using FdPeer::hide;
-  };
-
   void settle();
   void fetch();
   void flush();
 
-  Socket socket_;
+  std::unique_ptr<Peer> raw_;
   std::unique_ptr<SSL_CTX, ContextDeleter> context_;
   std::unique_ptr<SSL, SslDeleter> ssl_;
   std::size_t fetched_ = 0;

@@ -120,6 +120,7 @@ class ScriptedLoop : public LoopTest {
     EXPECT_EQ(kernel_->violations(), std::vector<std::string>());
   }
   [[nodiscard]] ScriptedKernel& kernel() { return *kernel_; }
+  [[nodiscard]] const std::shared_ptr<ScriptedKernel>& shared_kernel() { return kernel_; }
 
  private:
   explicit ScriptedLoop(std::shared_ptr<ScriptedKernel> kernel)
