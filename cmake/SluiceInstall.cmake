@@ -15,6 +15,20 @@ install(
   DESTINATION "${package_dir}"
   COMPONENT library)
 
+if(SLUICE_BUILD_TLS)
+  install(
+    TARGETS sluice_tls_library
+    EXPORT sluiceTlsTargets
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT tls
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT tls
+    FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT tls)
+  install(
+    EXPORT sluiceTlsTargets
+    NAMESPACE sluice::
+    DESTINATION "${package_dir}"
+    COMPONENT tls)
+endif()
+
 configure_package_config_file(
   "${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in" "${PROJECT_BINARY_DIR}/sluiceConfig.cmake"
   INSTALL_DESTINATION "${package_dir}"
@@ -34,6 +48,20 @@ install(
   FILES "${PROJECT_BINARY_DIR}/sluice.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
   COMPONENT library)
+if(SLUICE_BUILD_TLS)
+  # Whoever links a static library links what it needs, too.
+  if(BUILD_SHARED_LIBS)
+    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}\nRequires.private: libssl >= 3.0")
+  else()
+    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}, libssl >= 3.0")
+  endif()
+  configure_file("${CMAKE_CURRENT_LIST_DIR}/sluice-tls.pc.in" "${PROJECT_BINARY_DIR}/sluice-tls.pc"
+                 @ONLY)
+  install(
+    FILES "${PROJECT_BINARY_DIR}/sluice-tls.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+    COMPONENT tls)
+endif()
 
 if(EXISTS "${PROJECT_SOURCE_DIR}/LICENSE")
   install(

@@ -110,6 +110,8 @@ class ScriptedPeer : public Peer {
   void clog(int fd) override;
   [[nodiscard]] int fileno() const { return fd_; }
   [[nodiscard]] ScriptedKernel& kernel() const { return *kernel_; }
+  /// The next `count` bytes are somebody else's.
+  void skip(std::size_t count) { taken_ += count; }
 
  protected:
   ReadResult take(std::size_t most) override;

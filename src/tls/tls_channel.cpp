@@ -223,13 +223,13 @@ SourceResult TlsChannel::read(std::span<std::byte> memory) noexcept {
     if (result == 1) {
       continue;
     }
-    // A part of a record came, and perhaps the end behind it, of which no other event tells.
-    if (filled == 0 && ground_.guessed_empty()) {
-      ground_.ask_always();
-      continue;
-    }
     const SourceResult nothing = read_nothing(result);
     if (filled == 0) {
+      // A part of a record came, and perhaps the end behind it, of which no other event tells.
+      if (nothing.kind == SourceResult::Kind::would_block && ground_.guessed_empty()) {
+        ground_.ask_always();
+        continue;
+      }
       return nothing;
     }
     // An end or a failure is told by the next read.

@@ -105,6 +105,18 @@ TEST_F(Reading, WhereAShortReadProvesNothingReadingGoesOnUntilItWouldBlock) {
   EXPECT_FALSE(requested_);
 }
 
+TEST_F(Reading, AnotherSourceIsReadFromThenOn) {
+  class Other final : public Source {
+   public:
+    SourceResult read(std::span<std::byte> /*memory*/) noexcept override { return end; }
+    [[nodiscard]] bool short_read_empties() const noexcept override { return true; }
+  };
+  Other other;
+  side_.set_source(other);
+  side_.on_ready(Readiness::data);
+  EXPECT_EQ(Log{"end"}, take_log());
+}
+
 TEST_F(Reading, WhatWouldBlockIsNotDelivered) {
   side_.on_ready(Readiness::data);
   EXPECT_EQ(Log{"read"}, take_log());

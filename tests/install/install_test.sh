@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the built tree to an empty prefix and builds and runs a consumer against it.
-# usage: install_test.sh find_package|pkg_config|add_subdirectory|must_not_compile
+# usage: install_test.sh find_package|pkg_config|add_subdirectory|must_not_compile|
+#        find_package_tls|pkg_config_tls
 # Reads from the environment: BUILD, SOURCE, CXX, CXX_FLAGS, BUILD_TYPE, LAUNCHER, LIBDIR.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,6 +31,13 @@ install_library() {
   cmake --install "$BUILD" --prefix "$prefix" --component library >/dev/null
 }
 
+# Whoever does without TLS must not need OpenSSL.
+expect_no_openssl() {
+  if ldd "$1" | grep -E 'libssl|libcrypto'; then
+    fail "a consumer of the core links OpenSSL"
+  fi
+}
+
 case ${1-} in
   find_package)
     install_library
@@ -38,6 +46,8 @@ case ${1-} in
     configure "$here/find_package" -DCMAKE_PREFIX_PATH="$work/moved"
     cmake --build "$work/build"
     expect_greeting "$work/build/consumer"
+    expect_no_openssl "$work/build/consumer"
+    [[ ! -e "$work/moved/include/sluice/tls.hpp" ]] || fail "tls.hpp belongs to the component tls"
     if grep -rn "$SOURCE\|$prefix" "$work/moved" --include='*.cmake' --include='*.pc'; then
       fail "an installed file names a directory of the build machine"
     fi
@@ -49,6 +59,24 @@ case ${1-} in
     read -ra flags <<<"$CXX_FLAGS $(pkg-config --cflags sluice)"
     read -ra libraries <<<"$(pkg-config --libs sluice)"
     "$CXX" -std=c++20 "${flags[@]}" "$here/consumer.cpp" -o "$work/consumer" "${libraries[@]}"
+    LD_LIBRARY_PATH=$prefix/$LIBDIR expect_greeting "$work/consumer"
+    expect_no_openssl "$work/consumer"
+    ;;
+  find_package_tls)
+    install_library
+    cmake --install "$BUILD" --prefix "$prefix" --component tls >/dev/null
+    mv "$prefix" "$work/moved"
+    configure "$here/find_package_tls" -DCMAKE_PREFIX_PATH="$work/moved"
+    cmake --build "$work/build"
+    expect_greeting "$work/build/consumer"
+    ;;
+  pkg_config_tls)
+    install_library
+    cmake --install "$BUILD" --prefix "$prefix" --component tls >/dev/null
+    export PKG_CONFIG_PATH=$prefix/$LIBDIR/pkgconfig
+    read -ra flags <<<"$CXX_FLAGS $(pkg-config --cflags sluice-tls)"
+    read -ra libraries <<<"$(pkg-config --libs sluice-tls)"
+    "$CXX" -std=c++20 "${flags[@]}" "$here/tls_consumer.cpp" -o "$work/consumer" "${libraries[@]}"
     LD_LIBRARY_PATH=$prefix/$LIBDIR expect_greeting "$work/consumer"
     ;;
   add_subdirectory)

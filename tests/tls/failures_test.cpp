@@ -135,7 +135,7 @@ TEST_F(TlsFailures, WithTls13ARefusedClientLosesAConnectionThatWasMade) {
   const auto record = new_record();
   loop().run_until_complete(connect(record, *server, {.ssl = trusting()}));
   run_until([&] { return record->lost() && server->connection_count() == 0; });
-  EXPECT_EQ(record->calls().back().error, TlsErrc::peer_refused);
+  EXPECT_EQ(record->calls().back().error, TlsErrc::peer_refused) << record->trace();
   EXPECT_EQ(served->trace(), "");
   server->close();
 }

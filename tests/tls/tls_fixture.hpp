@@ -98,7 +98,7 @@ class ScriptedTls : public ScriptedLoop {
   Future<Connection<RecordingProtocol>> begin(const TlsPeerOptions& options = {},
                                               const AcceptOptions& accept = accept_options()) {
     record_ = new_record();
-    fd_ = kernel().open_stream();
+    fd_ = kernel().open_stream(local_);
     auto raw = std::make_unique<ScriptedPeer>(shared_kernel(), fd_);
     raw_ = raw.get();
     peer_ = std::make_unique<TlsPeer>(std::move(raw), options);
@@ -125,6 +125,9 @@ class ScriptedTls : public ScriptedLoop {
   [[nodiscard]] TlsPeer& peer() { return *peer_; }
   [[nodiscard]] ScriptedPeer& raw() { return *raw_; }
   [[nodiscard]] int fd() const { return fd_; }
+
+  /// The address of the transport's end; by default it has none, like a socket pair.
+  SocketAddress local_;
 
  private:
   std::shared_ptr<Recording> record_;
