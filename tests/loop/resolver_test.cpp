@@ -247,7 +247,8 @@ TEST_F(Resolving, WithoutAThreadItThrowsAndForgetsTheQuestion) {
   }
   resolve("host");
   core_->run_forever();
-  EXPECT_EQ(Texts{"host: 192.0.2.1:80"}, trace_) << "answered once";
+  EXPECT_EQ(Texts{"host: 192.0.2.1:80"}, trace_);
+  EXPECT_EQ(1U, kernel_->count_calls("resolve"));
 }
 
 TEST(ResolvingBySystem, SeveralAtOnceAreAllAnsweredOnTheThreadOfTheLoop) {

@@ -109,6 +109,7 @@ TEST_F(ErrorTable, TheWorldNotBeingAsWishedIsAnOperatingError) {
                                      {Call::write, EBADF},
                                      {Call::connect, ECONNREFUSED},
                                      {Call::connect, ENOENT},
+                                     {Call::accept, EPERM},
                                      {Call::bind, EADDRINUSE},
                                      {Call::bind, EACCES},
                                      {Call::stat, ENOENT},
