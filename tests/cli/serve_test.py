@@ -209,6 +209,10 @@ class ChargenTest(CliTestCase):
 
 
 class EndTest(CliTestCase):
+    def wait_until_closed(self, service):
+        with self.assertRaises(OSError):
+            eventually(lambda: service.client().close(), "the listening socket to be closed")
+
     def test_both_signals_and_no_socket_file(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number):
@@ -222,8 +226,7 @@ class EndTest(CliTestCase):
         client = service.client()
         send_until_stuck(client)
         service.child.signal(signal.SIGTERM)
-        with self.assertRaises(OSError):
-            eventually(lambda: service.client().close(), "the listening socket to be closed")
+        self.wait_until_closed(service)
         self.assertIsNone(service.child.process.poll())
         received = read_all(client)
         client.close()
@@ -241,9 +244,7 @@ class EndTest(CliTestCase):
                 # More than one buffer of the kernel: the service has input that it does not read.
                 sent = send_until_stuck(client)
                 service.child.signal(signal.SIGTERM)
-                # Only now: reading makes room, and then the service would go on to read.
-                with self.assertRaises(OSError):
-                    eventually(lambda: service.client().close(), "the listening socket to be closed")
+                self.wait_until_closed(service)
                 received = read_all(client)
                 client.close()
                 totals = json.loads(service.child.out())
