@@ -18,6 +18,11 @@ void RelayDirection::begin() {
   if (pipe_) {
     dynamic_cast<Conduit&>(*from_).redirect_reading(
         std::make_shared<RelaySource>(pipe_, from_->fileno()));
+    pipe_->on_drained([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->go_on();
+      }
+    });
   }
   from_->resume_reading();
   if (!from_->is_reading()) {
@@ -45,11 +50,7 @@ void RelayDirection::received(Bytes data) {
 void RelayDirection::pass_on(Bytes data) {
   if (pipe_ && pipe_->filled()) {
     hold();
-    pipe_->begin(data.size(), [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) {
-        self->go_on();
-      }
-    });
+    pipe_->begin(data.size());
     dynamic_cast<Conduit&>(*to_).write_range(pipe_, "relay()");
     return;
   }
@@ -122,7 +123,8 @@ void RelayDirection::stop() {
 // Bytes that are in the pipe stay in the queue of the writing end, which owns the pipe then.
 void RelayDirection::end() {
   state_ = State::ended;
-  if (std::exchange(pipe_, nullptr) != nullptr) {
+  if (const std::shared_ptr<RelayPipe> pipe = std::exchange(pipe_, nullptr)) {
+    pipe->on_drained(nullptr);
     dynamic_cast<Conduit&>(*from_).redirect_reading(nullptr);
   }
   from_.reset();

@@ -55,11 +55,6 @@ SourceResult RelayPipe::fill(int fd, std::span<std::byte> memory) noexcept {
   return {SourceResult::Kind::failed, 0, sys::to_error_code(result.error)};
 }
 
-void RelayPipe::begin(std::size_t count, std::function<void()> drained) {
-  renew(count);
-  drained_ = std::move(drained);
-}
-
 ExternalResult RelayPipe::to_socket(int fd, std::size_t most) noexcept {
   return judged(Call::splice, [&] { return sys().splice(reading_, std::nullopt, fd, most); });
 }
@@ -73,9 +68,8 @@ ExternalResult RelayPipe::read(std::span<std::byte> memory) noexcept {
 }
 
 void RelayPipe::left(ExternalEnd end, std::error_code /*error*/) noexcept {
-  const std::function<void()> drained = std::exchange(drained_, nullptr);
-  if (end == ExternalEnd::sent && drained) {
-    drained();
+  if (end == ExternalEnd::sent && drained_) {
+    drained_();
   }
 }
 

@@ -29,8 +29,10 @@ class RelayPipe final : public DescriptorRange {
   core::SourceResult fill(int fd, std::span<std::byte> memory) noexcept;
   /// Whether the last fill() brought its bytes into the pipe, and not into memory.
   [[nodiscard]] bool filled() const noexcept { return way_ == Way::splice; }
-  /// The last fill() is ready to be queued; `drained` is called when it has left the queue, sent.
-  void begin(std::size_t count, std::function<void()> drained);
+  /// Whoever wants to know that what was queued has left the queue, sent.
+  void on_drained(std::function<void()> drained) { drained_ = std::move(drained); }
+  /// The `count` bytes of the last fill() are to be queued.
+  void begin(std::size_t count) noexcept { renew(count); }
 
   core::ExternalResult to_socket(int fd, std::size_t most) noexcept override;
   core::ExternalResult to_pipe(int fd, std::size_t most) noexcept override;

@@ -1,4 +1,5 @@
 // EventLoop::sendfile.
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 #include <stdexcept>
