@@ -163,9 +163,14 @@ class TaskState final : public FutureState<T>, public TaskContext {
       destroy_frame();
       settle(exception, cancelled, [this] { this->succeed(); });
     } else {
-      std::optional<T> value = std::move(promise.value);
+      if (!promise.value) {
+        destroy_frame();
+        settle(exception, cancelled, [] {});
+        return;
+      }
+      T value = std::move(*promise.value);
       destroy_frame();
-      settle(exception, cancelled, [&] { this->succeed(std::move(*value)); });
+      settle(exception, cancelled, [&] { this->succeed(std::move(value)); });
     }
   }
   template <class Succeed>
