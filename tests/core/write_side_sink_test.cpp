@@ -10,7 +10,7 @@ namespace sluice::core {
 namespace {
 
 TEST_F(Coalescing, ASinkThatHasWorkedEnoughIsOfferedTheRestInTheNextTurn) {
-  transport_.script = {SinkResult::yielded(40)};
+  transport_.script = {SinkResult::enough(40)};
   transport_.write(100);
   transport_.end_turn();
   EXPECT_EQ(60U, side().size());
@@ -23,7 +23,7 @@ TEST_F(Coalescing, ASinkThatHasWorkedEnoughIsOfferedTheRestInTheNextTurn) {
 }
 
 TEST_F(Immediate, ASinkThatYieldsInsideAWriteIsAskedAgainAtTheEndOfTheTurn) {
-  transport_.script = {SinkResult::yielded(40)};
+  transport_.script = {SinkResult::enough(40)};
   transport_.write(100);
   EXPECT_EQ(60U, side().size());
   EXPECT_EQ(WriteSide::FlowState::dirty, side().flow_state());
@@ -33,7 +33,7 @@ TEST_F(Immediate, ASinkThatYieldsInsideAWriteIsAskedAgainAtTheEndOfTheTurn) {
 }
 
 TEST_F(Immediate, YieldedBytesAreWrittenAndNoShortWrite) {
-  transport_.script = {SinkResult::yielded(40)};
+  transport_.script = {SinkResult::enough(40)};
   transport_.write(100);
   EXPECT_EQ(40U, side().statistics().bytes_written);
   EXPECT_EQ(0U, side().statistics().short_writes);
@@ -46,7 +46,7 @@ TEST_F(Coalescing, AYieldThatReachesTheLowMarkResumes) {
   transport_.room = 0;
   transport_.write(100);
   transport_.clear_log();
-  transport_.script = {SinkResult::yielded(80)};
+  transport_.script = {SinkResult::enough(80)};
   transport_.ready();
   EXPECT_EQ((Log{"send 100", "RW"}), transport_.take_log());
 }
@@ -54,7 +54,7 @@ TEST_F(Coalescing, AYieldThatReachesTheLowMarkResumes) {
 TEST_F(Coalescing, ADrainingTransportIsDoneWhenAYieldHasTakenTheLastByte) {
   transport_.write(100);
   transport_.close();
-  transport_.script = {SinkResult::yielded(100)};
+  transport_.script = {SinkResult::enough(100)};
   transport_.end_turn();
   EXPECT_EQ((Log{"send 100", "drained soon"}), transport_.take_log());
 }
