@@ -51,9 +51,9 @@ install(
 if(SLUICE_BUILD_TLS)
   # Whoever links a static library links what it needs, too.
   if(BUILD_SHARED_LIBS)
-    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}\nRequires.private: libssl >= 3.0")
+    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}\nRequires.private: libssl >= 3.0, libcrypto >= 3.0")
   else()
-    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}, libssl >= 3.0")
+    set(tls_requires "Requires: sluice = ${PROJECT_VERSION}, libssl >= 3.0, libcrypto >= 3.0")
   endif()
   configure_file("${CMAKE_CURRENT_LIST_DIR}/sluice-tls.pc.in" "${PROJECT_BINARY_DIR}/sluice-tls.pc"
                  @ONLY)

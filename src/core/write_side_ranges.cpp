@@ -47,7 +47,7 @@ bool WriteSide::push_ranges() {
     } else {
       std::size_t offered = 0;
       const SinkResult result = offer_front({}, offered);
-      went = take_result(result, offered) && result.kind == SinkResult::Kind::accepted;
+      went = take_result(result, offered) && result.progressed();
     }
     progress = progress || went;
     if (!went || flow_ != FlowState::dirty) {

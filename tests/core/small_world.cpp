@@ -244,6 +244,8 @@ void World::act_on_ranges(const Step& step) {
       model_.ranges.pop_back();
       ranges_.pop_back();
       model_.require(side_.remove_external(*range), "what has not begun can be taken out");
+      // With nothing left to send, nobody remembers that the sink was full: it is asked again.
+      model_.waiting = model_.waiting && model_.waits();
     } else if (range->moved() > 0) {
       model_.require(!side_.remove_external(*range), "what has begun stays");
     }
