@@ -1,4 +1,4 @@
-// The sending end: W-200..W-207, W-209, W-211, Q-28.
+// The sending end: W-200..W-207, W-209,Q-28.
 
 #include "streams/stream_fixture.hpp"
 
@@ -244,7 +244,7 @@ TEST_F(Writers, OneThatIsDroppedClosedSaysNothing) {
   EXPECT_EQ(Texts{}, logged_);
 }
 
-// W-211: the seam for start_tls.
+//the seam for start_tls.
 TEST_F(Writers, TheTransportOfAStreamCanBeReplacedInPlace) {
   open();
   const int first_fd = fd_;
