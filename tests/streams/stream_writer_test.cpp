@@ -244,7 +244,7 @@ TEST_F(Writers, OneThatIsDroppedClosedSaysNothing) {
   EXPECT_EQ(Texts{}, logged_);
 }
 
-//the seam for start_tls.
+// The seam for start_tls.
 TEST_F(Writers, TheTransportOfAStreamCanBeReplacedInPlace) {
   open();
   const int first_fd = fd_;
