@@ -79,7 +79,7 @@ class [[nodiscard]] ReadAwaiter final : public Waiter {
     enter();
     suspend(coroutine);
   }
-  [[nodiscard]] std::string await_resume();
+  std::string await_resume();
 
   // For the stream.
   [[nodiscard]] ReadRequest& request() noexcept { return request_; }

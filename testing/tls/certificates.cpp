@@ -60,7 +60,7 @@ std::string Identity::certificate_pem() const {
 }
 
 Identity make_identity(const CertificateWish& wish, const Identity* issuer) {
-  Identity made{Key(EVP_EC_gen("P-256")), Certificate(X509_new())};
+  Identity made{Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")), Certificate(X509_new())};
   require(made.key && made.certificate, "a key");
   X509& certificate = *made.certificate;
   X509_set_version(&certificate, X509_VERSION_3);
