@@ -45,7 +45,7 @@ Task<T> established(Future<T> setup) {
 
 Task<StreamPair> open_connection(std::string host, std::uint16_t port, StreamOptions options) {
   detail::TaskContext& task = co_await detail::running_task();
-  const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
+  auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
   auto connecting = task.loop().create_connection([protocol] { return protocol; }, std::move(host),
                                                   port, std::move(options.connect));
   co_await established(std::move(connecting));
@@ -54,7 +54,7 @@ Task<StreamPair> open_connection(std::string host, std::uint16_t port, StreamOpt
 
 Task<StreamPair> open_unix_connection(std::string path, StreamOptions options) {
   detail::TaskContext& task = co_await detail::running_task();
-  const auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
+  auto protocol = std::make_shared<StreamProtocol>(task.scheduler(), options.limit);
   auto connecting = task.loop().create_unix_connection([protocol] { return protocol; },
                                                        std::move(path), std::move(options.connect));
   co_await established(std::move(connecting));
@@ -63,7 +63,7 @@ Task<StreamPair> open_unix_connection(std::string path, StreamOptions options) {
 
 Task<StreamWriter> open_write_pipe(Fd pipe) {
   detail::TaskContext& task = co_await detail::running_task();
-  const auto protocol = std::make_shared<WritePipeProtocol>(task.scheduler());
+  auto protocol = std::make_shared<WritePipeProtocol>(task.scheduler());
   auto connecting =
       task.loop().connect_write_pipe([protocol] { return protocol; }, std::move(pipe));
   co_await established(std::move(connecting));
@@ -72,7 +72,7 @@ Task<StreamWriter> open_write_pipe(Fd pipe) {
 
 Task<ReadPipeStream> open_read_pipe(Fd pipe, std::size_t limit) {
   EventLoop& loop = co_await get_running_loop();
-  const auto protocol = std::make_shared<ReadPipeProtocol>(limit);
+  auto protocol = std::make_shared<ReadPipeProtocol>(limit);
   auto connecting = loop.connect_read_pipe([protocol] { return protocol; }, std::move(pipe));
   auto connection = co_await established(std::move(connecting));
   co_return ReadPipeStream{protocol->reader(), std::move(connection.transport)};
