@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "testing/scripted_kernel.hpp"
 
@@ -65,7 +64,8 @@ sys::Result<std::size_t> ScriptedKernel::pread(int fd, std::span<std::byte> memo
   result.error = enter("pread", fd, object);
   if (result.ok()) {
     const sys::Result<std::string_view> found = content_at(*object, offset, memory.size());
-    std::memcpy(memory.data(), found.value.data(), found.value.size());
+    const Bytes bytes = std::as_bytes(std::span(found.value));
+    std::copy(bytes.begin(), bytes.end(), memory.begin());
     result = {found.value.size(), found.error};
   }
   record({"pread", fd, memory.size(), 0, static_cast<long>(offset),

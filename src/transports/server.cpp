@@ -72,8 +72,11 @@ StreamServer::StreamServer(loop::LoopCore& loop, detail::ProtocolFactory factory
 }
 
 StreamServer::~StreamServer() {
-  // Nobody kept a server that never listened; its sockets are still there.
-  close_sockets();
+  // Nobody kept a server that never listened; its sockets are still there. A closed one may
+  // have outlived its loop.
+  if (state_ != State::closed) {
+    close_sockets();
+  }
 }
 
 void StreamServer::own_path(const std::string& path) {
