@@ -70,12 +70,17 @@ class LinuxSystemCalls final : public SystemCalls {
   // Pipes have no MSG_NOSIGNAL, so the signal is held back around the call (P-1).
   Result<std::size_t> write(int fd, Bytes bytes) noexcept override {
     SigpipeGuard guard;
-    return guard.watch(count_of(::write(fd, bytes.data(), bytes.size())));
+    return guard.watch(count_of(::write(fd, bytes.data(), bytes.size())), bytes.size());
   }
 
   Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override {
     SigpipeGuard guard;
-    return guard.watch(count_of(::writev(fd, pieces.data(), static_cast<int>(pieces.size()))));
+    std::size_t asked = 0;
+    for (const iovec& piece : pieces) {
+      asked += piece.iov_len;
+    }
+    return guard.watch(count_of(::writev(fd, pieces.data(), static_cast<int>(pieces.size()))),
+                       asked);
   }
 
   Result<std::size_t> pread(int fd, std::span<std::byte> memory,
@@ -88,15 +93,16 @@ class LinuxSystemCalls final : public SystemCalls {
                                std::size_t count) noexcept override {
     SigpipeGuard guard;
     auto position = static_cast<off_t>(offset);
-    return guard.watch(count_of(::sendfile(to, file, &position, count)));
+    return guard.watch(count_of(::sendfile(to, file, &position, count)), count);
   }
 
   Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
                              std::size_t count) noexcept override {
     SigpipeGuard guard;
     auto position = static_cast<loff_t>(offset.value_or(0));
-    return guard.watch(count_of(
-        ::splice(from, offset ? &position : nullptr, to, nullptr, count, SPLICE_F_NONBLOCK)));
+    return guard.watch(count_of(::splice(from, offset ? &position : nullptr, to, nullptr, count,
+                                         SPLICE_F_NONBLOCK)),
+                       count);
   }
 
   Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept override {

@@ -28,8 +28,11 @@ class SigpipeGuard {
   SigpipeGuard& operator=(const SigpipeGuard&) = delete;
   ~SigpipeGuard() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-  Result<std::size_t> watch(Result<std::size_t> result) const noexcept {
-    if (result.error == EPIPE && !pending_before_) {
+  /// Looks at the result of a call that was to move `asked` bytes. A peer that goes away in the
+  /// middle raises the signal too, and then the call succeeds with what it had moved before.
+  Result<std::size_t> watch(Result<std::size_t> result, std::size_t asked) const noexcept {
+    const bool cut_short = result.error == 0 && result.value < asked;
+    if ((result.error == EPIPE || cut_short) && !pending_before_) {
       const timespec at_once{};
       while (::sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
       }

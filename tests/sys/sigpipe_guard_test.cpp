@@ -45,7 +45,7 @@ class Sigpipe : public ::testing::Test {
   int write_guarded() {
     SigpipeGuard guard;
     const ssize_t count = ::write(broken_.get(), "x", 1);
-    return guard.watch(count < 0 ? Result<std::size_t>{0, errno} : Result<std::size_t>{1}).error;
+    return guard.watch(count < 0 ? Result<std::size_t>{0, errno} : Result<std::size_t>{1}, 1).error;
   }
   Fd broken_;
 };
@@ -78,6 +78,17 @@ TEST_F(Sigpipe, OneThatWasPendingBeforeStays) {
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+// As sendfile(2) does when the connection is reset after a part of the file.
+TEST_F(Sigpipe, OneThatComesWithASuccessIsTakenBack) {
+  {
+    SigpipeGuard guard;
+    ::pthread_kill(::pthread_self(), SIGPIPE);
+    EXPECT_EQ(3U, guard.watch({3, 0}, 10).value);
+    EXPECT_FALSE(pending());
+  }
+  EXPECT_FALSE(blocked());
+}
+
 TEST_F(Sigpipe, AWriteThatSucceedsTouchesNothing) {
   std::array<int, 2> ends{};
   ASSERT_EQ(0, ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK));
@@ -86,7 +97,8 @@ TEST_F(Sigpipe, AWriteThatSucceedsTouchesNothing) {
   {
     SigpipeGuard guard;
     EXPECT_TRUE(blocked());
-    EXPECT_EQ(1U, guard.watch({static_cast<std::size_t>(::write(writing.get(), "x", 1)), 0}).value);
+    EXPECT_EQ(1U,
+              guard.watch({static_cast<std::size_t>(::write(writing.get(), "x", 1)), 0}, 1).value);
   }
   EXPECT_FALSE(blocked());
 }
