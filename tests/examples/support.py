@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -65,7 +66,22 @@ def receive_all(connection):
     return b"".join(pieces)
 
 
+def make_certificate(folder):
+    """A certificate for localhost and 127.0.0.1 in `folder`, and its key; it is its own issuer."""
+    certificate, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    return certificate, key
+
+
 class ExampleTest(unittest.TestCase):
+    def temporary_folder(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return pathlib.Path(folder.name)
+
     def start(self, name, *arguments, **options):
         """Starts a program of the build; it is killed when the test ends first."""
         process = subprocess.Popen([PROGRAMS / name, *arguments], **options)
