@@ -38,9 +38,11 @@ asan: deps ## the tests under the address and undefined behaviour sanitizers
 	@scripts/build asan
 	@scripts/run-tests asan
 
-tsan: deps ## the tests under the thread sanitizer
+# The ground floor has no thread. The sanitizer's operator new is in the way of tests that count allocations.
+tsan: deps ## the tests with threads or transports under the thread sanitizer
 	@scripts/build tsan
-	@scripts/run-tests tsan
+	@scripts/run-tests tsan -L '^(sys|loop|transports|streams|tls|contract)$$' \
+	  -E 'conformance|OutOfMemory|WithoutMemory|StreamAllocations'
 
 tidy: deps ## clang-tidy over all our sources
 	@scripts/tidy

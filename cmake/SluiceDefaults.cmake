@@ -12,4 +12,10 @@ if(PROJECT_IS_TOP_LEVEL)
   if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
   endif()
+
+  # The runtime of clang's thread sanitizer and the tests that count allocations both define operator
+  # new. The runtime's is taken, so `make tsan` leaves those tests out.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+    add_link_options("LINKER:-z,muldefs")
+  endif()
 endif()
