@@ -1,5 +1,7 @@
 #include "copy_command.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -12,6 +14,8 @@
 namespace sluice::cli {
 
 namespace {
+
+constexpr std::chrono::milliseconds longest_wait_for_signal{100};
 
 // What a lost connection makes the library warn of, the program reports itself.
 LoopOptions quiet_loop() {
@@ -27,13 +31,14 @@ class Copy {
   explicit Copy(const CopyOptions& options)
       : options_(options),
         loop_(quiet_loop()),
-        pump_(loop_, options.pump, [this] { loop_.stop(); }),
+        pump_(loop_, options.pump, [this] { ended(); }),
         progress_(loop_, pump_) {}
 
   int run() {
     on_ending_signal(loop_, [this](int number) {
       if (signal_ == 0) signal_ = number;
       pump_.interrupt();
+      if (awaits_signal_) loop_.stop();
     });
     loop_.set_exception_handler([this](const ExceptionContext& context) {
       pump_.break_off("internal error: " + context.message + ": " + context.what());
@@ -48,6 +53,25 @@ class Copy {
   }
 
  private:
+  // A Ctrl-C goes to the commands as well, and one may have ended of it before we hear of ours.
+  void ended() {
+    if (signal_ == 0 && runs_commands() && exit_status() == exit_failed) {
+      awaits_signal_ = true;
+      loop_.call_later(longest_wait_for_signal, [this] { loop_.stop(); });
+    } else {
+      loop_.stop();
+    }
+  }
+  [[nodiscard]] bool runs_commands() const {
+    const auto is_command = [](const Endpoint& endpoint) {
+      return endpoint.kind == EndpointKind::command;
+    };
+    return is_command(options_.pump.source) || std::ranges::any_of(options_.pump.sinks, is_command);
+  }
+  [[nodiscard]] bool interrupted() const {
+    return pump_.outcome() == Pump::Outcome::interrupted || (awaits_signal_ && signal_ != 0);
+  }
+
   int conclude() {
     const std::string error = error_line();
     const int status = exit_status();
@@ -62,7 +86,7 @@ class Copy {
   }
 
   [[nodiscard]] int exit_status() const {
-    if (pump_.outcome() == Pump::Outcome::interrupted) {
+    if (interrupted()) {
       return signal_base + signal_;
     }
     const bool complete = pump_.outcome() == Pump::Outcome::completed && failures().empty();
@@ -95,7 +119,7 @@ class Copy {
 
   [[nodiscard]] std::string error_line() const {
     std::string line;
-    if (pump_.outcome() == Pump::Outcome::interrupted) {
+    if (interrupted()) {
       line = "interrupted by " + signal_name(signal_);
     } else {
       line = pump_.error();
@@ -115,6 +139,7 @@ class Copy {
   Pump pump_;
   Progress progress_;
   int signal_ = 0;
+  bool awaits_signal_ = false;
 };
 
 }  // namespace
