@@ -55,7 +55,7 @@ class Copy {
  private:
   // A Ctrl-C goes to the commands as well, and one may have ended of it before we hear of ours.
   void ended() {
-    if (signal_ == 0 && runs_commands() && exit_status() == exit_failed) {
+    if (signal_ == 0 && runs_commands() && !complete()) {
       awaits_signal_ = true;
       loop_.call_later(longest_wait_for_signal, [this] { loop_.stop(); });
     } else {
@@ -68,8 +68,12 @@ class Copy {
     };
     return is_command(options_.pump.source) || std::ranges::any_of(options_.pump.sinks, is_command);
   }
+  [[nodiscard]] bool complete() const {
+    return pump_.outcome() == Pump::Outcome::completed && failures().empty();
+  }
   [[nodiscard]] bool interrupted() const {
-    return pump_.outcome() == Pump::Outcome::interrupted || (awaits_signal_ && signal_ != 0);
+    return pump_.outcome() == Pump::Outcome::interrupted ||
+           (signal_ != 0 && runs_commands() && !complete());
   }
 
   int conclude() {
@@ -89,8 +93,7 @@ class Copy {
     if (interrupted()) {
       return signal_base + signal_;
     }
-    const bool complete = pump_.outcome() == Pump::Outcome::completed && failures().empty();
-    return complete ? exit_done : exit_failed;
+    return complete() ? exit_done : exit_failed;
   }
 
   // The errors of the sinks that failed.
