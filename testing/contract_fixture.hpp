@@ -36,6 +36,10 @@ struct TransportTraits {
   bool breaks_at_once = false;
   /// What a refused write reports.
   std::errc broken = std::errc::broken_pipe;
+  /// Another thread gives the bytes to the kernel: that it took them, or that nothing is left to do
+  /// after close(), shows a turn later than with other kinds. Each turn of the test ends when that
+  /// thread has done what it can.
+  bool completes_later = false;
   /// Runs on a ScriptedKernel, by a ScriptedPeer.
   bool scripted = false;
   /// close() says farewell and waits for the peer's: the loss comes some turns later (W-120).
@@ -67,6 +71,10 @@ class TransportMaker {
   [[nodiscard]] virtual Peer& peer() = 0;
   /// Whether a descriptor is open in the system that the loop uses.
   [[nodiscard]] virtual bool is_open(int fd);
+  /// Returns when other threads have done what they can do for the transport now.
+  virtual void settle(WriteTransport& /*transport*/) {}
+  /// The test is over: no thread may wait for the peer any more.
+  virtual void let_go() {}
   /// What the system thinks was done wrong to it.
   [[nodiscard]] virtual std::vector<std::string> offences() { return {}; }
 };

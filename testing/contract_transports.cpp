@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "testing/contract_fixture.hpp"
+#include "testing/throttled_file.hpp"
 
 namespace sluice::testing {
 namespace {
@@ -206,6 +208,40 @@ class ChildStdinMaker : public TransportMaker {
   std::optional<ChildPeer> peer_;
 };
 
+// A file on a slow disk, which is full when nobody has read it.
+class FileMaker : public TransportMaker {
+ public:
+  std::shared_ptr<sys::SystemCalls> system_calls() override { return system_; }
+  Peer& peer() override { return *peer_; }
+  void settle(WriteTransport& transport) override {
+    const WriteStatistics statistics = transport.write_statistics();
+    system_->settle(statistics.send_calls);
+    if (transport.is_closing() && transport.get_write_buffer_size() == 0 &&
+        statistics.bytes_discarded == 0 && transport.fileno() >= 0) {
+      system_->await_completion();
+    }
+  }
+  void let_go() override { system_->let_go(); }
+
+  MadeTransport make(EventLoop& loop, std::shared_ptr<Recording> record, Start start) override {
+    const std::string path = directory_.file("file");
+    peer_.emplace(system_,
+                  Fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR)));
+    record->at_birth = [this, start](WriteTransport& transport) {
+      system_->choose(transport.fileno());
+      if (start == Start::clogged) {
+        peer().clog(transport.fileno());
+      }
+    };
+    return untyped(loop, loop.connect_file(pipe_factory(std::move(record)), path));
+  }
+
+ private:
+  TempDirectory directory_;
+  std::shared_ptr<ThrottledFile> system_ = std::make_shared<ThrottledFile>();
+  std::optional<FilePeer> peer_;
+};
+
 class ScriptedMaker : public TransportMaker {
  public:
   explicit ScriptedMaker(bool pipe)
@@ -250,6 +286,7 @@ std::vector<TransportKind> sluice_transports() {
   TransportTraits terminal = pipe;
   terminal.watches_peer = false;
   terminal.broken = std::errc::io_error;
+  const TransportTraits file{.broken = std::errc::no_space_on_device, .completes_later = true};
   TransportTraits scripted_stream = stream;
   scripted_stream.scripted = true;
   TransportTraits scripted_pipe = pipe;
@@ -263,6 +300,7 @@ std::vector<TransportKind> sluice_transports() {
       {"fifo", pipe, maker_of<PairMaker>(make_fifo_pair, true)},
       {"pty", terminal, maker_of<PairMaker>(make_pty_pair, true)},
       {"child_stdin", pipe, maker_of<ChildStdinMaker>()},
+      {"file", file, maker_of<FileMaker>()},
       {"scripted_socket", scripted_stream, maker_of<ScriptedMaker>(false)},
       {"scripted_pipe", scripted_pipe, maker_of<ScriptedMaker>(true)},
   };

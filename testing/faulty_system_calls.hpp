@@ -19,7 +19,7 @@ struct FaultRates {
 /// A system that works, and fails now and then in the ways the manual pages allow, as one seed
 /// decides. Short writes are not among them: a kernel that takes less than it was offered is full,
 /// and announces room later.
-class FaultySystemCalls final : public sys::SystemCalls {
+class FaultySystemCalls : public sys::SystemCalls {
  public:
   FaultySystemCalls(std::shared_ptr<sys::SystemCalls> real, FaultRates rates, std::uint64_t seed)
       : real_(std::move(real)), rates_(rates), random_(seed) {}
@@ -54,6 +54,21 @@ class FaultySystemCalls final : public sys::SystemCalls {
     return real_->stat(path);
   }
   sys::Status unlink(const std::string& path) noexcept override { return real_->unlink(path); }
+  sys::Result<int> open(const std::string& path, int flags, mode_t mode) noexcept override {
+    return real_->open(path, flags, mode);
+  }
+  sys::Status seek(int fd, std::uint64_t offset) noexcept override {
+    return real_->seek(fd, offset);
+  }
+  sys::Status fsync(int fd) noexcept override { return real_->fsync(fd); }
+  sys::Status fchmod(int fd, mode_t mode) noexcept override { return real_->fchmod(fd, mode); }
+  sys::Result<int> dup(int fd) noexcept override { return real_->dup(fd); }
+  sys::Status rename(const std::string& from, const std::string& to) noexcept override {
+    return real_->rename(from, to);
+  }
+  sys::Result<std::string> realpath(const std::string& path) noexcept override {
+    return real_->realpath(path);
+  }
   sys::Result<int> socket(int domain, int type) noexcept override {
     return real_->socket(domain, type);
   }

@@ -218,6 +218,16 @@ class ScriptedKernel : public sys::SystemCalls {
   sys::Result<bool> same_open_file(int left, int right) noexcept override;
   sys::Result<sys::FileStatus> stat(const std::string& path) noexcept override;
   sys::Status unlink(const std::string& path) noexcept override;
+  /// There are no files to open here, and no paths to follow: ENOENT, or the failure that was
+  /// planned.
+  sys::Result<int> open(const std::string& path, int flags, mode_t mode) noexcept override;
+  sys::Result<std::string> realpath(const std::string& path) noexcept override;
+  sys::Status rename(const std::string& from, const std::string& to) noexcept override;
+  /// On a descriptor of open_file() these do nothing but fail when it was planned.
+  sys::Status seek(int fd, std::uint64_t offset) noexcept override;
+  sys::Status fsync(int fd) noexcept override;
+  sys::Status fchmod(int fd, mode_t mode) noexcept override;
+  sys::Result<int> dup(int fd) noexcept override;
   sys::Result<int> socket(int domain, int type) noexcept override;
   sys::Status connect(int fd, const SocketAddress& address) noexcept override;
   sys::Status bind(int fd, const SocketAddress& address) noexcept override;

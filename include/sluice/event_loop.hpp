@@ -49,7 +49,8 @@ class EventLoop {
   /// (W-168).
   void stop();
   /// Frees everything; queued callbacks are destroyed unrun, transports are dropped without
-  /// connection_lost. The second call does nothing. Throws std::logic_error while running (W-170).
+  /// connection_lost. Waits for what a thread is doing for a file at the moment (connect_file). The
+  /// second call does nothing. Throws std::logic_error while running (W-170).
   void close();
   [[nodiscard]] bool is_running() const noexcept;
   [[nodiscard]] bool is_closed() const noexcept;
@@ -214,13 +215,44 @@ class EventLoop {
   /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it,
   /// and restores O_NONBLOCK for those who share the open file. Failure:
   /// std::system_error(invalid_argument) for any other kind of file, `pipe` is closed then (W-98,
-  /// Q-15); std::logic_error as above (W-93).
+  /// Q-15; connect_file takes regular files); std::logic_error as above (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<WriteConnection<P>> connect_write_pipe(Factory&& factory, Fd pipe) {
     static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
                   "connect_write_pipe takes a WriteProtocol (or a plain BaseProtocol)");
     return typed<WriteConnection<P>>(
         open_write_pipe(detail::erase_factory(std::forward<Factory>(factory)), std::move(pipe)));
+  }
+  /// Makes a write-only transport of the regular file at `path`; a block device, and a character
+  /// device that is always ready, such as /dev/full, are taken too. The file is opened, written,
+  /// synchronized and renamed by threads of the loop, never on the loop's own; bytes count as
+  /// buffered until the file has taken them, in the order of the writes. ENOSPC, EIO, EFBIG and the
+  /// like are a lost connection, bytes_written is then what the file has taken. write_eof() is
+  /// close(); between the last byte and connection_lost({}) the file becomes what FileOptions ask
+  /// for, and what goes wrong there is told to connection_lost too. abort(), and closing the loop,
+  /// cannot interrupt a write that is under way: after abort() it is counted when it has ended,
+  /// and EventLoop::close() waits for it. The factory is called when the file is open. Failure:
+  /// std::system_error that says what could not be done to which path; invalid_argument for what is
+  /// no such file. asyncio has no such transport.
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<WriteConnection<P>> connect_file(Factory&& factory, std::string path,
+                                          FileOptions options = {}) {
+    static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
+                  "connect_file takes a WriteProtocol (or a plain BaseProtocol)");
+    return typed<WriteConnection<P>>(
+        open_file(detail::erase_factory(std::forward<Factory>(factory)), std::move(path), options));
+  }
+  /// The same of a file that is open for writing, such as redirected standard output: writes where
+  /// the open file stands, which others may share. Owns and closes it. Of the options only
+  /// fsync_on_close matters. The factory is called first. Failure: as above, `file` is closed then;
+  /// std::logic_error when another transport has the descriptor, which stays that transport's
+  /// (W-93).
+  template <class Factory, class P = detail::ProtocolOf<Factory>>
+  Future<WriteConnection<P>> connect_file(Factory&& factory, Fd file, FileOptions options = {}) {
+    static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
+                  "connect_file takes a WriteProtocol (or a plain BaseProtocol)");
+    return typed<WriteConnection<P>>(adopt_file(
+        detail::erase_factory(std::forward<Factory>(factory)), std::move(file), options));
   }
   /// Makes a read-only transport of a pipe, FIFO, socket or character device; as above (W-160).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
@@ -366,6 +398,11 @@ class EventLoop {
   Future<detail::Established<SubprocessTransport>> open_subprocess(detail::ProtocolFactory factory,
                                                                    std::vector<std::string> argv,
                                                                    SubprocessOptions options);
+
+  Future<detail::Established<WriteTransport>> open_file(detail::ProtocolFactory factory,
+                                                        std::string path, FileOptions options);
+  Future<detail::Established<WriteTransport>> adopt_file(detail::ProtocolFactory factory, Fd file,
+                                                         FileOptions options);
 
   std::unique_ptr<loop::LoopCore> core_;
 };

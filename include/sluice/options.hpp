@@ -77,6 +77,32 @@ struct ConnectOptions {
   std::optional<std::chrono::nanoseconds> ssl_shutdown_timeout{};
 };
 
+/// What connect_file does about a file that is there already.
+enum class IfExists : std::uint8_t {
+  truncate,   ///< Empties it and begins anew.
+  append,     ///< Writes behind its end, wherever that is at each write (O_APPEND).
+  overwrite,  ///< Keeps it, and writes over it from FileOptions::offset on.
+  fail,       ///< Is an error (EEXIST).
+  /// Leaves it alone until the end: the bytes go to a temporary file in the same directory, which
+  /// takes the name and, of a file that is there, the permissions when the transport was closed in
+  /// order, and is removed when it was aborted or lost or when the loop was closed. Symbolic links
+  /// are followed. A process that is killed leaves the file `.NAME.XXXXXX` behind.
+  replace,
+};
+
+/// How connect_file writes. No counterpart in asyncio, which has no transport for files.
+struct FileOptions {
+  /// What is done about a file that is there already; one that is not is created.
+  IfExists if_exists = IfExists::truncate;
+  /// Where the first byte goes, for IfExists::overwrite; beyond the end leaves a hole.
+  std::uint64_t offset = 0;
+  /// The mode of a file that is created, less the process's umask.
+  std::uint32_t permissions = 0666;
+  /// Between the last byte and connection_lost, fsync(2) the file, and its directory. A failure is
+  /// a lost connection.
+  bool fsync_on_close = false;
+};
+
 /// How create_server listens (W-186).
 struct ServerOptions {
   /// The length of the kernel's queue of connections not yet accepted; a negative one counts as 0.

@@ -176,7 +176,7 @@ class WriteTransport : public virtual BaseTransport {
   /// system loses the connection, it is never thrown (W-33..W-38, Q-12).
   virtual void write_eof() = 0;
 
-  /// Whether write_eof() can be called: true for sockets and pipes.
+  /// Whether write_eof() can be called: true for sockets, pipes and files.
   [[nodiscard]] virtual bool can_write_eof() const = 0;
 
   /// Discards what is buffered and closes: connection_lost({}) comes in the next turn. Never sends,

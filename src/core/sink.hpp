@@ -18,8 +18,9 @@ struct SinkResult {
     enough,  ///< The first `count` bytes are gone; the sink stopped by itself, and takes more when
              ///< it is offered more.
     would_block,  ///< Nothing was taken; the sink will be ready later.
-    in_flight,    ///< All are being worked on and must stay; WriteSide::complete comes later.
-    failed,       ///< Nothing more can be sent, for the reason `error`.
+    in_flight,  ///< The first `count` are being worked on and must stay; WriteSide::complete comes
+                ///< later.
+    failed,     ///< Nothing more can be sent, for the reason `error`.
   };
   Kind kind;
   std::size_t count = 0;
@@ -28,7 +29,10 @@ struct SinkResult {
   static SinkResult accepted(std::size_t count) noexcept { return {Kind::accepted, count}; }
   static SinkResult enough(std::size_t count) noexcept { return {Kind::enough, count}; }
   static SinkResult would_block() noexcept { return {Kind::would_block}; }
-  static SinkResult in_flight() noexcept { return {Kind::in_flight}; }
+  /// Without a count: everything that was offered.
+  static SinkResult in_flight(std::size_t count = static_cast<std::size_t>(-1)) noexcept {
+    return {Kind::in_flight, count};
+  }
   static SinkResult failed(std::error_code error) noexcept { return {Kind::failed, 0, error}; }
 
   /// Whether bytes may have gone, so that the marks and what waits for an empty queue are due.

@@ -82,6 +82,10 @@ class WriteQueue {
                : static_cast<std::size_t>(first_external_->position_ + inserted_ - acknowledged_);
   }
   [[nodiscard]] bool in_flight() const noexcept { return submitted_ != acknowledged_; }
+  /// Bytes that a sink works on.
+  [[nodiscard]] std::size_t in_flight_size() const noexcept {
+    return static_cast<std::size_t>(submitted_ - acknowledged_);
+  }
   /// How many pieces gather() would need for everything.
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }
 

@@ -321,7 +321,7 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
       flow_ = FlowState::blocked;
       return true;
     case SinkResult::Kind::in_flight:
-      queue_.submit(std::min(offered, queue_.size()));
+      queue_.submit(std::min({result.count, offered, queue_.size()}));
       flow_ = FlowState::in_flight;
       return true;
     case SinkResult::Kind::failed:
@@ -356,14 +356,18 @@ void WriteSide::flush(FlushCause cause) {
 
 void WriteSide::complete(SinkResult result) {
   check(flow_ == FlowState::in_flight, "only what is in flight completes");
+  if (result.kind == SinkResult::Kind::accepted && result.count < queue_.in_flight_size()) {
+    ++statistics_.short_writes;
+  }
   // All bytes are ours again, until the result says what became of them.
   queue_.acknowledge(0);
   flow_ = FlowState::dirty;
   held_by_sink_ = sink_->pending();
   if (!life_->alive()) {
+    // discard() has counted all of them, not knowing that some would still be taken.
     statistics_.bytes_written += result.count;
-    queue_.acknowledge(result.count);
-    statistics_.bytes_discarded += queue_.clear();
+    statistics_.bytes_discarded -= result.count;
+    static_cast<void>(queue_.clear());
     flow_ = FlowState::idle;
     return;
   }
@@ -467,10 +471,11 @@ void WriteSide::fail(std::error_code error) {
 void WriteSide::discard(std::error_code reason) noexcept {
   check(!life_->alive(), "bytes are discarded only when the transport is lost");
   std::shared_ptr<External> ranges = queue_.take_externals();
+  statistics_.bytes_discarded += queue_.size();
   // What the sink still works on stays until it says that it is done.
   if (flow_ != FlowState::in_flight) {
     flow_ = FlowState::idle;
-    statistics_.bytes_discarded += queue_.clear();
+    static_cast<void>(queue_.clear());
   }
   lose_ranges(std::move(ranges), reason);
 }

@@ -142,7 +142,8 @@ class WriteSide {
   /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue
   /// is empty or the transport is lost.
   void flush(FlushCause cause);
-  /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost.
+  /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost. After a loss it
+  /// only sets the count of bytes right and frees them.
   void complete(SinkResult result);
   /// The sink has passed on some of the bytes it held (Sink::pending).
   void sink_progressed();

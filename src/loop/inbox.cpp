@@ -37,10 +37,10 @@ bool Inbox::post(detail::Callback& callback) {
   return true;
 }
 
-std::vector<detail::Callback> Inbox::take() {
+std::vector<detail::Callback> Inbox::take(std::vector<detail::Callback> empty) {
   const std::lock_guard lock(mutex_);
   has_posted_.store(false, std::memory_order_relaxed);
-  return std::exchange(posted_, {});
+  return std::exchange(posted_, std::move(empty));
 }
 
 void Inbox::close() {

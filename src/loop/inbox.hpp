@@ -28,8 +28,9 @@ class Inbox final : public Watcher {
   [[nodiscard]] bool has_posted() const noexcept {
     return has_posted_.load(std::memory_order_acquire);
   }
-  /// Loop thread: what has been posted since the last call, in order.
-  [[nodiscard]] std::vector<detail::Callback> take();
+  /// Loop thread: exchanges what has been posted since the last call, in order, for `empty`, whose
+  /// memory serves the next posts.
+  [[nodiscard]] std::vector<detail::Callback> take(std::vector<detail::Callback> empty = {});
   /// Loop thread: refuses everything from now on, destroys what is queued, closes the eventfd.
   void close();
 

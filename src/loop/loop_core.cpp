@@ -109,6 +109,10 @@ void LoopCore::close() {
   while (!residents_.empty()) {
     residents_.pop_front().drop();
   }
+  // After the residents: what comes back from a file finds its transport dead, and calls nobody.
+  if (file_workers_) {
+    file_workers_->close();
+  }
   // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
   // is queued.
   ready_.clear();
@@ -171,9 +175,12 @@ void LoopCore::soon(detail::Callback callback) {
 }
 
 void LoopCore::collect_posted() {
-  for (detail::Callback& posted : inbox_.take()) {
+  std::vector<detail::Callback> arrived = inbox_.take(std::exchange(spare_inbox_, {}));
+  for (detail::Callback& posted : arrived) {
     enqueue(std::move(posted));
   }
+  arrived.clear();
+  spare_inbox_ = std::move(arrived);
 }
 
 NodeRef& LoopCore::enqueue(detail::Callback callback) {
@@ -328,12 +335,22 @@ void LoopCore::bury(std::shared_ptr<void> object) {
   graveyard_.push_back(std::move(object));
 }
 
+Workers::Post LoopCore::post_to_inbox() {
+  return [this](detail::Callback callback) { static_cast<void>(inbox_.post(callback)); };
+}
+
 Resolver& LoopCore::resolver() {
   if (!resolver_) {
-    resolver_ = std::make_unique<Resolver>(
-        sys_, [this](detail::Callback callback) { static_cast<void>(inbox_.post(callback)); });
+    resolver_ = std::make_unique<Resolver>(sys_, post_to_inbox());
   }
   return *resolver_;
+}
+
+Workers& LoopCore::file_workers() {
+  if (!file_workers_) {
+    file_workers_ = std::make_unique<Workers>(Workers::AtClose::wait, post_to_inbox());
+  }
+  return *file_workers_;
 }
 
 std::span<std::byte> LoopCore::read_memory() {

@@ -23,6 +23,7 @@
 #include "loop/shared_descriptions.hpp"
 #include "loop/signals.hpp"
 #include "loop/watcher.hpp"
+#include "loop/workers.hpp"
 #include "sluice/detail/scheduler.hpp"
 #include "sluice/exception_context.hpp"
 #include "sluice/handle.hpp"
@@ -115,6 +116,8 @@ class LoopCore {
   }
   [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
   [[nodiscard]] Resolver& resolver();
+  /// The threads that wait for files.
+  [[nodiscard]] Workers& file_workers();
   [[nodiscard]] SharedDescriptions& shared_descriptions() noexcept { return shared_descriptions_; }
   [[nodiscard]] core::SegmentPool& segment_pool() noexcept { return segment_pool_; }
   [[nodiscard]] const core::WriteTiming& write_timing() const noexcept { return write_timing_; }
@@ -134,6 +137,7 @@ class LoopCore {
   class SchedulerOfLoop;
   class RunScope;
 
+  [[nodiscard]] Workers::Post post_to_inbox();
   void run_turn();
   // Appends to the queue what call_soon_threadsafe has been given: it was there first (W-166).
   void collect_posted();
@@ -158,11 +162,13 @@ class LoopCore {
   Signals signals_;
   SharedDescriptions shared_descriptions_;
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<Workers> file_workers_;
   std::shared_ptr<detail::Scheduler> scheduler_;
   std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
 
   std::vector<NodeRef> ready_;
-  std::vector<NodeRef> spare_batch_;  // the storage of the last batch, kept for the next
+  std::vector<NodeRef> spare_batch_;           // the storage of the last batch, kept for the next
+  std::vector<detail::Callback> spare_inbox_;  // likewise, of what other threads posted
   std::vector<NodeRef> due_;
   core::TimerQueue<NodeRef> timers_;
   core::IntrusiveList<Watcher, ServiceTag> owed_;

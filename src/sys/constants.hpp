@@ -21,6 +21,14 @@ inline constexpr int nonblocking_flag = O_NONBLOCK;
 [[nodiscard]] constexpr bool opened_for_reading(int status_flags) noexcept {
   return (status_flags & O_ACCMODE) != O_WRONLY && (status_flags & O_PATH) == 0;
 }
+inline constexpr int open_for_writing = O_WRONLY;
+inline constexpr int open_creating = O_WRONLY | O_CREAT;
+inline constexpr int open_exclusively = O_EXCL;
+inline constexpr int open_truncating = O_TRUNC;
+inline constexpr int open_appending = O_APPEND;
+inline constexpr int open_a_directory = O_RDONLY | O_DIRECTORY;
+/// The bits of a mode that say who may do what.
+inline constexpr mode_t permission_bits = S_IRWXU | S_IRWXG | S_IRWXO;
 inline constexpr int shut_write = SHUT_WR;
 inline constexpr int stream_type = SOCK_STREAM;
 /// What Resolved::error says when there is no memory for the answer.

@@ -235,6 +235,7 @@ constexpr Row table[] = {
 
     {Call::fcntl, EBADF, operating_error},
     {Call::fcntl, EINVAL, our_bug},
+    {Call::fcntl, EMFILE, out_of_resources},
     {Call::fcntl, EPERM, operating_error},
 
     {Call::getsockopt, EBADF, our_bug},
@@ -346,16 +347,30 @@ constexpr Row table[] = {
     {Call::splice, ETIMEDOUT, peer_gone},
 
     {Call::open, EACCES, operating_error},
-    {Call::open, EINTR, retry},
+    {Call::open, EBUSY, operating_error},
+    {Call::open, EDQUOT, operating_error},
+    {Call::open, EEXIST, operating_error},
     {Call::open, EFAULT, our_bug},
-    {Call::open, EINVAL, our_bug},
+    {Call::open, EFBIG, operating_error},
+    // Of a file system that can be slow, such as one of the network.
+    {Call::open, EINTR, retry},
+    {Call::open, EINVAL, operating_error},
+    {Call::open, EISDIR, operating_error},
     {Call::open, ELOOP, operating_error},
     {Call::open, EMFILE, out_of_resources},
     {Call::open, ENAMETOOLONG, operating_error},
     {Call::open, ENFILE, out_of_resources},
+    {Call::open, ENODEV, operating_error},
     {Call::open, ENOENT, operating_error},
     {Call::open, ENOMEM, out_of_resources},
+    {Call::open, ENOSPC, operating_error},
     {Call::open, ENOTDIR, operating_error},
+    {Call::open, ENXIO, operating_error},
+    {Call::open, EOPNOTSUPP, operating_error},
+    {Call::open, EOVERFLOW, operating_error},
+    {Call::open, EPERM, operating_error},
+    {Call::open, EROFS, operating_error},
+    {Call::open, ETXTBSY, operating_error},
 
     // What execve(2), clone(2) and pidfd_open(2) answer; the command is the user's.
     {Call::spawn, E2BIG, operating_error},
@@ -390,6 +405,56 @@ constexpr Row table[] = {
     {Call::waitid, ECHILD, peer_gone},
     {Call::waitid, EINTR, retry},
     {Call::waitid, EINVAL, our_bug},
+
+    {Call::lseek, EBADF, our_bug},
+    // An offset that is larger than any file.
+    {Call::lseek, EINVAL, operating_error},
+    {Call::lseek, ENXIO, operating_error},
+    {Call::lseek, EOVERFLOW, operating_error},
+    {Call::lseek, ESPIPE, operating_error},
+
+    {Call::fsync, EBADF, our_bug},
+    {Call::fsync, EINTR, retry},
+    {Call::fsync, EIO, operating_error},
+    {Call::fsync, ENOSPC, operating_error},
+    // A device or a file system that has nothing to synchronize.
+    {Call::fsync, EROFS, operating_error},
+    {Call::fsync, EINVAL, operating_error},
+    {Call::fsync, EDQUOT, operating_error},
+
+    {Call::fchmod, EBADF, our_bug},
+    {Call::fchmod, EIO, operating_error},
+    {Call::fchmod, ENOMEM, out_of_resources},
+    {Call::fchmod, EPERM, operating_error},
+    {Call::fchmod, EROFS, operating_error},
+
+    {Call::rename, EACCES, operating_error},
+    {Call::rename, EBUSY, operating_error},
+    {Call::rename, EDQUOT, operating_error},
+    {Call::rename, EFAULT, our_bug},
+    {Call::rename, EINVAL, operating_error},
+    {Call::rename, EISDIR, operating_error},
+    {Call::rename, ELOOP, operating_error},
+    {Call::rename, EMLINK, operating_error},
+    {Call::rename, ENAMETOOLONG, operating_error},
+    {Call::rename, ENOENT, operating_error},
+    {Call::rename, ENOMEM, out_of_resources},
+    {Call::rename, ENOSPC, operating_error},
+    {Call::rename, ENOTDIR, operating_error},
+    {Call::rename, ENOTEMPTY, operating_error},
+    {Call::rename, EEXIST, operating_error},
+    {Call::rename, EPERM, operating_error},
+    {Call::rename, EROFS, operating_error},
+    {Call::rename, EXDEV, operating_error},
+
+    {Call::realpath, EACCES, operating_error},
+    {Call::realpath, EINVAL, operating_error},
+    {Call::realpath, EIO, operating_error},
+    {Call::realpath, ELOOP, operating_error},
+    {Call::realpath, ENAMETOOLONG, operating_error},
+    {Call::realpath, ENOENT, operating_error},
+    {Call::realpath, ENOMEM, out_of_resources},
+    {Call::realpath, ENOTDIR, operating_error},
 };
 
 struct Name {
@@ -431,6 +496,11 @@ constexpr Name names[] = {
     {Call::spawn, "spawn"},
     {Call::pidfd_send_signal, "pidfd_send_signal"},
     {Call::waitid, "waitid"},
+    {Call::lseek, "lseek"},
+    {Call::fsync, "fsync"},
+    {Call::fchmod, "fchmod"},
+    {Call::rename, "rename"},
+    {Call::realpath, "realpath"},
 };
 
 }  // namespace

@@ -41,6 +41,11 @@ enum class Call : std::uint8_t {
   spawn,
   pidfd_send_signal,
   waitid,
+  lseek,
+  fsync,
+  fchmod,
+  rename,
+  realpath,
 };
 
 /// What an errno of a call asks of us.

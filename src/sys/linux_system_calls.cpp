@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <new>
@@ -142,6 +143,33 @@ class LinuxSystemCalls final : public SystemCalls {
 
   Status unlink(const std::string& path) noexcept override {
     return status_of(::unlink(path.c_str()));
+  }
+
+  Result<int> open(const std::string& path, int flags, mode_t mode) noexcept override {
+    return number_of(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode));
+  }
+
+  Status seek(int fd, std::uint64_t offset) noexcept override {
+    return {::lseek(fd, static_cast<off_t>(offset), SEEK_SET) < 0 ? errno : 0};
+  }
+
+  Status fsync(int fd) noexcept override { return status_of(::fsync(fd)); }
+
+  Status fchmod(int fd, mode_t mode) noexcept override { return status_of(::fchmod(fd, mode)); }
+
+  Result<int> dup(int fd) noexcept override { return number_of(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+  Status rename(const std::string& from, const std::string& to) noexcept override {
+    return status_of(::rename(from.c_str(), to.c_str()));
+  }
+
+  Result<std::string> realpath(const std::string& path) noexcept override {
+    const std::unique_ptr<char, decltype(&std::free)> found(::realpath(path.c_str(), nullptr),
+                                                            &std::free);
+    if (found == nullptr) {
+      return {{}, errno};
+    }
+    return {found.get(), 0};
   }
 
   Result<int> socket(int domain, int type) noexcept override {

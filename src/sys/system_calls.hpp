@@ -74,7 +74,8 @@ struct Resolved {
 
 /// The operating system, one thin call per manual page: no call interprets its errno
 /// (error_table.hpp does), none throws, none raises SIGPIPE. The loop is given one by reference;
-/// tests give it a scripted one. All calls but resolve() are made on the loop's thread.
+/// tests give it a scripted one. resolve() and the calls on files may be made on any thread, all
+/// others on the loop's.
 class SystemCalls {
  public:
   SystemCalls() = default;
@@ -109,6 +110,20 @@ class SystemCalls {
   // Paths.
   virtual Result<FileStatus> stat(const std::string& path) noexcept = 0;
   virtual Status unlink(const std::string& path) noexcept = 0;
+
+  // Files; these block, and may be called on any thread, as may close, write, writev, fstat, stat
+  // and unlink.
+  /// open(2), close-on-exec; waits neither for the other end of a FIFO nor for a device.
+  virtual Result<int> open(const std::string& path, int flags, mode_t mode) noexcept = 0;
+  /// lseek(SEEK_SET).
+  virtual Status seek(int fd, std::uint64_t offset) noexcept = 0;
+  virtual Status fsync(int fd) noexcept = 0;
+  virtual Status fchmod(int fd, mode_t mode) noexcept = 0;
+  /// fcntl(F_DUPFD_CLOEXEC).
+  virtual Result<int> dup(int fd) noexcept = 0;
+  virtual Status rename(const std::string& from, const std::string& to) noexcept = 0;
+  /// realpath(3): absolute, and every symbolic link followed.
+  virtual Result<std::string> realpath(const std::string& path) noexcept = 0;
 
   // Sockets; all are made non-blocking and close-on-exec.
   virtual Result<int> socket(int domain, int type) noexcept = 0;

@@ -9,6 +9,7 @@
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/birth.hpp"
+#include "transports/file_opener.hpp"
 #include "transports/secure.hpp"
 
 namespace sluice {
@@ -62,6 +63,20 @@ sys::FileKind probe(loop::LoopCore& loop, int fd, const char* refusal) {
                             std::string(refusal) + "; " + describe(fd) + " is " + name_of(kind));
   }
   return kind;
+}
+
+Birth file_birth_of(loop::LoopCore& loop, transports::OwnedFd& fd, const FileOptions& options) {
+  require_unused(loop, fd);
+  const sys::Result<sys::FileStatus> status = loop.sys().fstat(fd.get());
+  if (!status.ok()) {
+    throw std::system_error(sys::to_error_code(status.error), "fstat of " + describe(fd.get()));
+  }
+  transports::WritableFile file;
+  file.mode = status.value.mode;
+  file.fsync_on_close = options.fsync_on_close;
+  transports::require_file(loop, fd.get(), file.mode, describe(fd.get()));
+  file.fd = fd.release().release();
+  return transports::file_birth(loop, std::move(file));
 }
 
 Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& fd,
@@ -128,8 +143,16 @@ Future<detail::Established<WriteTransport>> EventLoop::open_write_pipe(
   return adopt<WriteTransport>(
       *core_, std::move(factory), std::move(pipe), [this](transports::OwnedFd& fd) {
         return pipe_birth(*core_, TransportKind::write_pipe, fd,
-                          "Pipe transport is only for pipes, sockets and character devices");
+                          "Pipe transport is only for pipes, sockets and character devices (a "
+                          "regular file is written by connect_file)");
       });
+}
+
+Future<detail::Established<WriteTransport>> EventLoop::adopt_file(detail::ProtocolFactory factory,
+                                                                  Fd file, FileOptions options) {
+  return adopt<WriteTransport>(
+      *core_, std::move(factory), std::move(file),
+      [this, &options](transports::OwnedFd& fd) { return file_birth_of(*core_, fd, options); });
 }
 
 Future<detail::Established<ReadTransport>> EventLoop::open_read_pipe(

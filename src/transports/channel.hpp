@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <span>
+#include <system_error>
 
 #include "core/read_side.hpp"
 #include "core/sink.hpp"
@@ -9,11 +12,39 @@
 
 namespace sluice::transports {
 
+/// What a channel that works off the loop's thread needs of its transport. Loop's thread only.
+class ChannelHost {
+ public:
+  ChannelHost() = default;
+  ChannelHost(const ChannelHost&) = delete;
+  ChannelHost& operator=(const ChannelHost&) = delete;
+
+  /// Keeps the transport, its channel and its queued bytes alive: work under way holds it.
+  [[nodiscard]] virtual std::shared_ptr<void> share() = 0;
+  /// Ends what write() left in flight.
+  virtual void write_completed(core::SinkResult result) = 0;
+  /// Ends what finish() began.
+  virtual void finished(std::error_code error) = 0;
+
+ protected:
+  ~ChannelHost() = default;
+};
+
 /// The way in and out of one descriptor.
 class Channel : public core::Sink, public core::Source {
  public:
   /// Whether the descriptor's own bytes are the stream; see Conduit::plain.
   [[nodiscard]] virtual bool plain() const noexcept { return false; }
+  /// Whose channel this is; called once, before anything else. The host outlives the channel.
+  virtual void attach(ChannelHost& /*host*/) noexcept {}
+  /// What is left to do when the last byte has gone and before connection_lost: how it went, or
+  /// empty when ChannelHost::finished will say so.
+  [[nodiscard]] virtual std::optional<std::error_code> finish() noexcept {
+    return std::error_code();
+  }
+  /// The transport is done with its descriptor: whether the channel closes it, now or when its work
+  /// is over.
+  [[nodiscard]] virtual bool takes_descriptor() noexcept { return false; }
 };
 
 /// A stream socket: send and recv, half-close by shutdown.

@@ -17,11 +17,23 @@ ServedProtocols served_by(TransportKind kind) noexcept {
     case TransportKind::stream:
       return ServedProtocols::duplex;
     case TransportKind::write_pipe:
+    case TransportKind::file:
       return ServedProtocols::write;
     case TransportKind::read_pipe:
       return ServedProtocols::read;
   }
   return ServedProtocols::duplex;
+}
+
+const char* write_failure_of(TransportKind kind) noexcept {
+  switch (kind) {
+    case TransportKind::stream:
+      return "Fatal write error on socket transport";
+    case TransportKind::file:
+      return "Fatal write error on file transport";
+    default:
+      return "Fatal write error on pipe transport";
+  }
 }
 
 // asyncio passes an OSError that a callback throws on as the reason, silently (W-156).
@@ -83,7 +95,9 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
       write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
               birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
                                                   : core::DropRule::count_failures,
-              &loop.polls()}) {}
+              &loop.polls()}) {
+  channel_->attach(*this);
+}
 
 std::unique_ptr<FdTransport::Names> FdTransport::names_of(Birth& birth) {
   if (!birth.sockname && !birth.peername) {
@@ -118,6 +132,9 @@ void FdTransport::introduce() {
 }
 
 void FdTransport::watch() {
+  if (kind_ == TransportKind::file) {
+    return;
+  }
   const std::error_code error = loop_->reactor().add(fd_, *this);
   if (error == std::errc::operation_not_permitted) {
     // A device that is always ready, such as /dev/null: reading starts by itself.
@@ -224,11 +241,22 @@ void FdTransport::close() {
   }
 }
 
-// Everything has been sent: the connection is at its end, but for a farewell that is owed.
+// Everything has been sent: the connection is at its end, but for a farewell that is owed, or for
+// what a file has yet to do off the loop's thread.
 void FdTransport::finish(Delivery delivery) {
-  if (!session_ || !session_->part()) {
-    lose({}, delivery);
+  if (session_ && session_->part()) {
+    return;
   }
+  if (const std::optional<std::error_code> ended = channel_->finish()) {
+    lose(*ended, delivery);
+  }
+}
+
+void FdTransport::finished(std::error_code error) {
+  if (error) {
+    note_fatal("Fatal error at the end of a file transport", error);
+  }
+  lose(error, Delivery::now);
 }
 
 void FdTransport::abort() {
@@ -298,7 +326,10 @@ void FdTransport::release_descriptor() noexcept {
     loop_->shared_descriptions().give_back(fd_);
   }
   loop_->reactor().disclaim(fd_);
-  static_cast<void>(loop_->sys().close(std::exchange(fd_, -1)));
+  const int fd = std::exchange(fd_, -1);
+  if (!channel_->takes_descriptor()) {
+    static_cast<void>(loop_->sys().close(fd));
+  }
 }
 
 // The loop is closing: the same end without the callbacks.
@@ -402,9 +433,7 @@ void FdTransport::note_fatal(const char* message, std::error_code error) {
 }
 
 void FdTransport::write_failed(std::error_code error) {
-  note_fatal(kind_ == TransportKind::stream ? "Fatal write error on socket transport"
-                                            : "Fatal write error on pipe transport",
-             error);
+  note_fatal(write_failure_of(kind_), error);
   lose(error, Delivery::soon);
 }
 

@@ -39,6 +39,8 @@ enum class TransportKind : std::uint8_t {
   stream,      ///< A stream socket, both ways.
   write_pipe,  ///< The writing end of a pipe, or a device: write_eof is close.
   read_pipe,   ///< The reading end of a pipe, or a device: the end of file closes it.
+  file,        ///< A regular file, written by the channel off the loop's thread: like a write pipe,
+               ///< but never in the reactor.
 };
 
 /// What a descriptor's probing found out; the transport takes it over.
@@ -69,7 +71,8 @@ class FdTransport final : public Transport,
                           private loop::Resident,
                           private core::WriteSideHost,
                           private core::ReadSideHost,
-                          private SessionHost {
+                          private SessionHost,
+                          private ChannelHost {
  public:
   /// Makes the transport and schedules its birth: connection_made, then the start of reading, then
   /// `begun`, all in one callback (W-81). With a session the handshake comes before; if it fails,
@@ -142,7 +145,9 @@ class FdTransport final : public Transport,
  private:
   enum class Delivery : std::uint8_t { soon, now };
 
-  [[nodiscard]] bool reads() const noexcept { return kind_ != TransportKind::write_pipe; }
+  [[nodiscard]] bool reads() const noexcept {
+    return kind_ == TransportKind::stream || kind_ == TransportKind::read_pipe;
+  }
   // Transports belong to the loop's thread; in debug builds a call from another one throws.
   void check_thread() const;
   void begin(const std::function<void()>& begun);
@@ -171,6 +176,11 @@ class FdTransport final : public Transport,
   void write_failed(std::error_code error) override;
   void drained(core::FlushCause cause) override;
   void warn_dropped(std::uint64_t count) override;
+
+  // ChannelHost
+  std::shared_ptr<void> share() override { return shared_from_this(); }
+  void write_completed(core::SinkResult result) override { write_.complete(result); }
+  void finished(std::error_code error) override;
 
   // core::ReadSideHost
   std::span<std::byte> read_memory() override;

@@ -129,15 +129,6 @@ class UsageTest(CliTestCase):
                 self.assertRegex(self.refused("copy", "-", url), text)
         self.assertIn("file:///PATH", self.refused("copy", "file://relative", "-"))
 
-    def test_a_file_is_no_sink(self):
-        path = str(self.file(b"precious"))
-        for sink in (path, "file://" + path, "missing", str(self.tmp)):
-            with self.subTest(sink):
-                line = self.refused("copy", "-", sink)
-                self.assertIn("a file cannot be a sink", line)
-                self.assertIn("- > FILE", line)
-        self.assertEqual((self.tmp / "source").read_bytes(), b"precious")
-
     def test_what_cannot_be_served_on(self):
         for url in ("-", "some/path", "pipe:///x", "file:///x"):
             with self.subTest(url):

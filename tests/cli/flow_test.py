@@ -106,7 +106,7 @@ class TeeRuleTest(CliTestCase):
         self.assertEqual(sha256(out.read_bytes()), sha256(data))
         report = child.report()
         self.assertGreater(report["pauses"], 5)
-        self.assertEqual(report["pauses"], report["sinks"][0]["pauses"])
+        self.assertGreaterEqual(report["pauses"], report["sinks"][0]["pauses"])
 
     def test_resumed_only_when_all_are_low(self):
         """Two slow sinks: emptying one of them does not set the source going."""

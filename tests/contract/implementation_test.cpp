@@ -95,6 +95,8 @@ TEST_P(Contract, P5_ACallbackMayReleaseTheLastReferences) {
     record().release();
   };
   in_turn([&] { record().shared_transport()->write(std::string(big, 'x')); });
+  // A thread that writes holds the transport until it has written.
+  maker().let_go();
   run_until("the transport is gone", [&] { return watched.expired(); });
   EXPECT_EQ(trace(), "CM PW CL(ok)");
 }

@@ -52,6 +52,9 @@ bool unwatched(const Variant& v) {
 bool breaking(const Variant& v) {
   return v.kind.traits.breaks_at_once;
 }
+bool prompt(const Variant& v) {
+  return !v.kind.traits.completes_later;
+}
 bool scripted(const Variant& v) {
   return v.kind.traits.scripted;
 }
@@ -67,11 +70,12 @@ auto where() {
   INSTANTIATE_TEST_SUITE_P(All, suite, (where<__VA_ARGS__>()), variant_name)
 
 INSTANTIATE_TEST_SUITE_P(All, Contract, where<>(), variant_name);
-INSTANTIATE(OpenContract, open);
-INSTANTIATE(CloggedContract, clogged);
-INSTANTIATE(ImmediateContract, open, immediate);
-INSTANTIATE(CoalesceContract, open, coalesce);
-INSTANTIATE(AnyImmediateContract, immediate);
+INSTANTIATE(PromptContract, prompt);
+INSTANTIATE(OpenContract, prompt, open);
+INSTANTIATE(CloggedContract, prompt, clogged);
+INSTANTIATE(ImmediateContract, prompt, open, immediate);
+INSTANTIATE(CoalesceContract, prompt, open, coalesce);
+INSTANTIATE(AnyImmediateContract, prompt, immediate);
 INSTANTIATE(AnyCoalesceContract, coalesce);
 INSTANTIATE(StreamContract, stream);
 INSTANTIATE(OpenStreamContract, stream, open);

@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 # The kinds of transport, in the order of their columns; the names of tests end in _KIND_START_POLICY.
-KINDS = ("tcp", "unix", "socketpair", "socket_pipe", "pipe", "fifo", "pty", "child_stdin", "tls12", "tls13",
+KINDS = ("tcp", "unix", "socketpair", "socket_pipe", "pipe", "fifo", "pty", "child_stdin", "file", "tls12", "tls13",
          "scripted_socket", "scripted_pipe", "datagram_udp", "datagram_unix", "datagram_scripted")
 VARIANT = re.compile(r"/(%s)_(open|clogged)_(coalesce|immediate)$" % "|".join(KINDS))
 CLAUSE_LINE = re.compile(r"- \*\*([WTQP])-(\d+)\*\*")

@@ -9,15 +9,19 @@ namespace sluice::testing {
 
 /// Every transport, open and clogged, with both policies.
 class Contract : public ContractTest {};
-/// Open: the kernel's buffer is empty at the start.
+/// Kinds whose bytes the loop itself gives to the kernel, so that what was taken, and the end, show
+/// in the same turn: all but files.
+class PromptContract : public ContractTest {};
+/// These, open: the kernel's buffer is empty at the start.
 class OpenContract : public ContractTest {};
-/// Clogged: the kernel's buffer is full at the start.
+/// These, clogged: the kernel's buffer is full at the start.
 class CloggedContract : public ContractTest {};
-/// Open, with WritePolicy::immediate or ::coalesce only.
+/// These, open, with WritePolicy::immediate or ::coalesce only.
 class ImmediateContract : public ContractTest {};
 class CoalesceContract : public ContractTest {};
-/// Blocked or not, with WritePolicy::immediate or ::coalesce only.
+/// These, blocked or not, with WritePolicy::immediate only.
 class AnyImmediateContract : public ContractTest {};
+/// Every transport, blocked or not, with WritePolicy::coalesce only.
 class AnyCoalesceContract : public ContractTest {};
 
 /// The duplex kinds: TCP and Unix streams, with and without TLS.

@@ -188,6 +188,72 @@ TEST_F(InFlight, WhatAShortCompletionLeavesIsOfferedAgain) {
   EXPECT_EQ((Log{"send 6"}), transport_.take_log());
 }
 
+TEST_F(InFlight, AShortCompletionIsAShortWriteAndAWholeOneIsNot) {
+  launch(10);
+  side().complete(SinkResult::accepted(4));
+  EXPECT_EQ(1U, side().statistics().short_writes);
+  transport_.script = {SinkResult::in_flight()};
+  transport_.end_turn();
+  side().complete(SinkResult::accepted(6));
+  EXPECT_EQ(1U, side().statistics().short_writes);
+  EXPECT_EQ(2U, side().statistics().send_calls);
+}
+
+// A sink that bounds how long one piece of its work can take.
+TEST_F(InFlight, ASinkMayTakeUpAPartOfWhatItIsOffered) {
+  transport_.script = {SinkResult::in_flight(4), SinkResult::in_flight(6)};
+  transport_.write(10);
+  transport_.end_turn();
+  EXPECT_EQ(10U, side().size());
+  side().complete(SinkResult::accepted(4));
+  transport_.end_turn();
+  EXPECT_EQ((Log{"send 10", "send 6"}), transport_.take_log());
+  EXPECT_EQ(0U, side().statistics().short_writes);
+  side().complete(SinkResult::accepted(6));
+  EXPECT_TRUE(side().empty());
+}
+
+TEST_F(InFlight, AfterACompletionAWriteAtOnceIsOfferedAtOnce) {
+  transport_.timing = WriteTiming::at_once;
+  transport_.script = {SinkResult::in_flight(), SinkResult::in_flight()};
+  transport_.write(10);
+  transport_.write(5);
+  side().complete(SinkResult::accepted(10));
+  transport_.end_turn();
+  EXPECT_EQ((Log{"send 10", "send 5"}), transport_.take_log());
+  side().complete(SinkResult::accepted(5));
+  transport_.script = {SinkResult::in_flight()};
+  transport_.write(7);
+  EXPECT_EQ((Log{"send 7"}), transport_.take_log());
+  side().complete(SinkResult::accepted(7));
+}
+
+TEST_F(InFlight, LimitsChangedMeanwhilePauseAndResume) {
+  launch(10);
+  side().set_limits(5, 2);
+  side().set_limits(20, 10);
+  EXPECT_EQ((Log{"PW", "RW"}), transport_.take_log());
+  side().complete(SinkResult::accepted(10));
+}
+
+TEST_F(InFlight, AFailureAfterAnAbortChangesNothing) {
+  launch(10);
+  transport_.abort();
+  side().complete(SinkResult::failed(broken));
+  EXPECT_EQ(1U, transport_.losses);
+  EXPECT_EQ(std::error_code(), transport_.lost_with);
+  EXPECT_EQ(10U, side().statistics().bytes_discarded);
+}
+
+TEST_F(InFlight, AWriteOfAClosingTransportIsDroppedMeanwhile) {
+  launch(10);
+  transport_.close();
+  transport_.write(5);
+  EXPECT_EQ(5U, side().statistics().bytes_dropped);
+  side().complete(SinkResult::accepted(10));
+  EXPECT_EQ((Log{"drained now"}), transport_.take_log());
+}
+
 TEST_F(InFlight, ACompletionThatWouldBlockWaitsForReadiness) {
   launch(10);
   side().complete(SinkResult::would_block());
@@ -228,6 +294,7 @@ TEST_F(InFlight, AbortKeepsTheBytesUntilTheSinkIsDone) {
   transport_.end_turn();
   transport_.abort();
   EXPECT_EQ(0U, side().size());
+  EXPECT_EQ(4096U, side().statistics().bytes_discarded);
   EXPECT_EQ(2, owner.use_count());
   side().complete(SinkResult::accepted(96));
   EXPECT_EQ(1, owner.use_count());

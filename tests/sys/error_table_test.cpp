@@ -9,7 +9,7 @@
 namespace sluice::sys {
 namespace {
 
-constexpr auto last_call = static_cast<std::size_t>(Call::splice);
+constexpr auto last_call = static_cast<std::size_t>(Call::realpath);
 
 struct Row {
   Call call;
@@ -35,6 +35,8 @@ TEST_F(ErrorTable, AnInterruptedCallIsRetried) {
                            {Call::pread, EINTR},
                            {Call::sendfile, EINTR},
                            {Call::splice, EINTR},
+                           {Call::open, EINTR},
+                           {Call::fsync, EINTR},
                            {Call::epoll_wait, EINTR}});
 }
 
@@ -80,6 +82,8 @@ TEST_F(ErrorTable, AMachineWithoutResourcesIsToldApart) {
                                       {Call::accept, ENOBUFS},
                                       {Call::accept, ENOMEM},
                                       {Call::socket, EMFILE},
+                                      {Call::open, EMFILE},
+                                      {Call::fcntl, EMFILE},
                                       {Call::epoll_ctl, ENOSPC},
                                       {Call::pipe, EMFILE},
                                       {Call::eventfd, ENFILE}});
@@ -113,6 +117,13 @@ TEST_F(ErrorTable, TheWorldNotBeingAsWishedIsAnOperatingError) {
                                      {Call::bind, EADDRINUSE},
                                      {Call::bind, EACCES},
                                      {Call::stat, ENOENT},
+                                     {Call::open, ENOENT},
+                                     {Call::open, EROFS},
+                                     {Call::lseek, EINVAL},
+                                     {Call::fsync, EIO},
+                                     {Call::fchmod, EPERM},
+                                     {Call::rename, EXDEV},
+                                     {Call::realpath, ENOTDIR},
                                      {Call::epoll_ctl, EPERM},
                                      {Call::sigaction, EINVAL}});
 }

@@ -77,9 +77,11 @@ TEST_F(Adopting, ARegularFileIsRefusedAsAWritePipeAndClosed) {
   const int fd = kernel_->open_file("content");
   const auto future = write_pipe(fd);
   EXPECT_EQ(std::errc::invalid_argument, code_of(future));
-  EXPECT_EQ("Pipe transport is only for pipes, sockets and character devices; file descriptor " +
-                std::to_string(fd) + " is a regular file: Invalid argument",
-            outcome_of(future));
+  EXPECT_EQ(
+      "Pipe transport is only for pipes, sockets and character devices (a regular file is "
+      "written by connect_file); file descriptor " +
+          std::to_string(fd) + " is a regular file: Invalid argument",
+      outcome_of(future));
   EXPECT_FALSE(kernel_->is_open(fd));
   EXPECT_EQ("", trace());
 }

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* program_footer = R"(Examples:
   sluice copy big.iso tcp://example.org:4000         send a file
-  sluice copy tcp-listen://:4000 - > big.iso         receive it on the other machine
+  sluice copy tcp-listen://:4000 big.iso             receive it on the other machine
   sluice serve echo --listen tcp://127.0.0.1:7000    send everything back
 
 "sluice copy --help" and "sluice serve --help" tell the rest.)";
@@ -37,7 +37,8 @@ Endpoints:
   unix-listen:///PATH     listen on one, take the first connection
   pipe:///PATH            a FIFO or a character device; waits for the other end of a FIFO
   exec:COMMAND ARGUMENTS  a command's output, or its input; it must end with status 0
-  PATH, file:///PATH      a file, to read from; to write one: sluice copy SOURCE - > FILE
+  PATH, file:///PATH      a file; as a sink it is written under a temporary name, and has its
+                          own, or replaces what was there, when everything is in it
 
 Sizes are bytes; K, M and G stand for 1024, 1024 K and 1024 M.
 
@@ -48,8 +49,8 @@ Exit status:
 Examples:
   sluice copy data.tar tcp://localhost:4000
       send a file, with a progress line on a terminal
-  sluice copy tcp-listen://127.0.0.1:0 - --rate 1M > data.tar
-      receive it slowly; the address to send to is printed first
+  sluice copy tcp-listen://127.0.0.1:0 data.tar --fsync --rate 1M
+      receive it slowly, and onto the disk; the address to send to is printed first
   sluice copy - unix:///run/a.sock pipe:///run/b.fifo - < data.tar | sha256sum
       copy standard input to three sinks, as fast as the slowest takes it
   sluice copy 'exec:tar -cf - .' tcp://example.org:4000
@@ -92,6 +93,8 @@ struct RawOptions {
   std::optional<std::string> high;
   std::optional<std::string> low;
   std::optional<std::string> rate;
+  bool in_place = false;
+  bool fsync = false;
   std::string grace = "5";
   std::string progress = "auto";
   std::string report;
@@ -117,6 +120,9 @@ CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
   copy.add_option("SINK", raw.sinks, "Where they go to")->required()->type_name("");
   add_mark_options(copy, raw);
   copy.add_option("--rate", raw.rate, "Read at most this many bytes per second")->type_name("SIZE");
+  copy.add_flag("--in-place", raw.in_place,
+                "Empty a file and write it directly; if the copy fails,\nwhat came is in it");
+  copy.add_flag("--fsync", raw.fsync, "Wait until files are on the disk before they are done");
   copy.add_option("--progress", raw.progress,
                   "One redrawn line on standard error:\n"
                   "auto (the default: on a terminal), always or never")
@@ -189,7 +195,7 @@ CopyOptions copy_options(const RawOptions& raw) {
   if (std::count(raw.sinks.begin(), raw.sinks.end(), "-") > 1) {
     throw UsageError("standard output (-) can be a sink only once");
   }
-  options.pump.marks = marks_of(raw);
+  options.pump.how = {.marks = marks_of(raw), .in_place = raw.in_place, .fsync = raw.fsync};
   options.pump.rate = optional_size(raw.rate, "--rate");
   if (options.pump.rate == 0) {
     throw UsageError("--rate: nothing ever arrives at 0 bytes per second; expected 1 or more");

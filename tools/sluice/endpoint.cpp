@@ -179,13 +179,6 @@ EndpointKind for_service(EndpointKind kind, std::string_view text) {
   }
 }
 
-// A path is for reading only: asyncio's model has no transport for files.
-void refuse_file_sink(const Endpoint& endpoint) {
-  refuse(endpoint.text,
-         "a file cannot be a sink; write to standard output and redirect it: "
-         "sluice copy SOURCE - > FILE (a FIFO or a device is written pipe://PATH)");
-}
-
 Endpoint named(std::string_view text) {
   Endpoint endpoint;
   endpoint.text = text;
@@ -230,11 +223,7 @@ Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
     if (role == EndpointRole::service) {
       refuse(text, "cannot be listened on; expected tcp://HOST:PORT or unix:///PATH");
     }
-    Endpoint endpoint = parse_plain(text, role);
-    if (endpoint.kind == EndpointKind::file && role == EndpointRole::sink) {
-      refuse_file_sink(endpoint);
-    }
-    return endpoint;
+    return parse_plain(text, role);
   }
   std::optional<EndpointKind> kind = kind_of(scheme);
   if (!kind) {
@@ -243,11 +232,7 @@ Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
   if (role == EndpointRole::service) {
     kind = for_service(*kind, text);
   }
-  Endpoint endpoint = parse_url(*kind, text.substr(mark + 3), named(text));
-  if (endpoint.kind == EndpointKind::file && role == EndpointRole::sink) {
-    refuse_file_sink(endpoint);
-  }
-  return endpoint;
+  return parse_url(*kind, text.substr(mark + 3), named(text));
 }
 
 std::string url_of(const SocketAddress& address) {

@@ -1,74 +1,73 @@
 #include "file_sink.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
+#include <exception>
 #include <utility>
 
-#include "errors.hpp"
+#include "sink_protocol.hpp"
 
 namespace sluice::cli {
 
-FileSink::FileSink(EventLoop& loop, const Endpoint& endpoint, OpenFile file, SinkListener& listener)
-    : Sink(loop, endpoint, listener), file_(std::move(file)) {}
+class FileSink::Writer final : public SinkProtocol<WriteProtocol> {
+ public:
+  explicit Writer(FileSink& sink) : SinkProtocol(sink), sink_(sink) {}
+  void connection_made(std::shared_ptr<WriteTransport> transport) override {
+    sink_.made(std::move(transport));
+  }
+
+ private:
+  FileSink& sink_;
+};
+
+FileSink::FileSink(EventLoop& loop, const Endpoint& endpoint, const SinkOptions& options,
+                   SinkListener& listener)
+    : TransportSink(loop, endpoint, options.marks, PeerEnd::never_comes, listener),
+      options_({.if_exists = options.in_place ? IfExists::truncate : IfExists::replace,
+                .fsync_on_close = options.fsync}) {
+  if (options.in_place) {
+    identity_ = identity_of(endpoint.path);
+  }
+}
+
+FileSink::FileSink(EventLoop& loop, const Endpoint& endpoint, const SinkOptions& options,
+                   SinkListener& listener, OpenFile file)
+    : TransportSink(loop, endpoint, options.marks, PeerEnd::never_comes, listener),
+      options_({.fsync_on_close = options.fsync}),
+      fd_(std::move(file.fd)),
+      identity_(file.identity) {}
 
 void FileSink::open() {
-  loop_.call_soon([this] {
-    if (state_ == SinkState::opening) {
-      state_ = SinkState::open;
-      listener_.sink_ready(*this);
+  const auto factory = [this] { return std::make_shared<Writer>(*this); };
+  opening_ = fd_ ? loop_.connect_file(factory, std::move(fd_), options_)
+                 : loop_.connect_file(factory, endpoint().path, options_);
+  opening_->add_done_callback([this](const Future<WriteConnection<Writer>>& done) {
+    try {
+      done.get();
+    } catch (const std::exception& error) {
+      opening_failed("cannot write to " + endpoint().name + ": " + error.what());
     }
   });
 }
 
-void FileSink::write(const Buffer& block) {
-  if (state_ != SinkState::open) {
-    return;
-  }
-  Bytes rest = block.bytes();
-  while (!rest.empty()) {
-    const ssize_t count = ::write(file_.fd.get(), rest.data(), rest.size());
-    ++statistics_.send_calls;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      fail(errno);
-      return;
-    }
-    const auto taken = static_cast<std::size_t>(count);
-    statistics_.bytes_written += taken;
-    if (taken < rest.size()) ++statistics_.short_writes;
-    rest = rest.subspan(taken);
-  }
+void FileSink::cancel_opening() {
+  opening_->cancel();
 }
 
-void FileSink::finish() {
-  if (state_ != SinkState::open) {
-    return;
-  }
-  // Some file systems report only here that the bytes found no room.
-  const int failure = ::close(file_.fd.release()) == 0 ? 0 : errno;
-  if (failure != 0 && failure != EINTR) {
-    fail(failure);
+// A file that is not whole does not take the place of one that is.
+void FileSink::finish_incomplete() {
+  if (replaces()) {
+    abort();
   } else {
-    end_as(SinkState::closed);
+    finish();
   }
 }
 
-void FileSink::abort() {
-  if (!is_gone()) {
-    end_as(SinkState::aborted);
+// What went into a file that was never given its name is nowhere.
+WriteStatistics FileSink::statistics() const {
+  WriteStatistics statistics = TransportSink::statistics();
+  if (replaces() && is_gone() && state() != SinkState::closed) {
+    statistics.bytes_discarded += std::exchange(statistics.bytes_written, 0);
   }
-}
-
-void FileSink::fail(int error_number) {
-  error_ = "cannot write to " + endpoint().name + ": " + error_text(error_number);
-  end_as(SinkState::failed);
-}
-
-void FileSink::end_as(SinkState state) {
-  state_ = state;
-  file_.fd.reset();
-  loop_.call_soon([this] { listener_.sink_gone(*this); });
+  return statistics;
 }
 
 }  // namespace sluice::cli

@@ -1,33 +1,38 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "open_file.hpp"
-#include "sink.hpp"
+#include "transport_sink.hpp"
 
 namespace sluice::cli {
 
-/// Standard output that is a regular file: it has no transport, so the program writes it itself.
-/// Takes every byte at once or fails; never pauses the source.
-class FileSink final : public Sink {
+/// A regular file: of a path, or standard output that was redirected to one.
+class FileSink final : public TransportSink {
  public:
-  FileSink(EventLoop& loop, const Endpoint& endpoint, OpenFile file, SinkListener& listener);
+  /// Of a path. Unless `options` say in place, the file has its name, or its new content, only when
+  /// everything was written, and is as it was before otherwise.
+  FileSink(EventLoop& loop, const Endpoint& endpoint, const SinkOptions& options,
+           SinkListener& listener);
+  /// Of an open file, written where it stands.
+  FileSink(EventLoop& loop, const Endpoint& endpoint, const SinkOptions& options,
+           SinkListener& listener, OpenFile file);
 
   void open() override;
-  void write(const Buffer& block) override;
-  void finish() override;
-  void abort() override;
-  [[nodiscard]] WriteStatistics statistics() const override { return statistics_; }
-  [[nodiscard]] std::size_t buffer_size() const override { return 0; }
-  [[nodiscard]] WriteBufferLimits limits() const override { return {.low = 0, .high = 0}; }
-  [[nodiscard]] std::optional<FileIdentity> file() const override { return file_.identity; }
+  void finish_incomplete() override;
+  [[nodiscard]] WriteStatistics statistics() const override;
+  [[nodiscard]] std::optional<FileIdentity> file() const override { return identity_; }
 
  private:
-  void end_as(SinkState state);
-  void fail(int error_number);
+  class Writer;
+  void cancel_opening() override;
+  [[nodiscard]] bool replaces() const { return options_.if_exists == IfExists::replace; }
 
-  OpenFile file_;
-  WriteStatistics statistics_;
+  FileOptions options_;
+  Fd fd_;
+  std::optional<FileIdentity> identity_;  // of a file that is written in its place
+  std::optional<Future<WriteConnection<Writer>>> opening_;
 };
 
 }  // namespace sluice::cli

@@ -98,6 +98,20 @@ OpenFile open_source(const Endpoint& endpoint) {
   return file;
 }
 
+std::optional<FileIdentity> identity_of(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileIdentity{.device = status.st_dev, .inode = status.st_ino};
+}
+
+bool is_stream(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 &&
+         (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
 std::optional<OpenFile> open_sink(const Endpoint& endpoint) {
   Fd fd(open(endpoint.path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd) {
@@ -114,8 +128,7 @@ std::optional<OpenFile> open_sink(const Endpoint& endpoint) {
   OpenFile file = examine(std::move(fd), "write to", endpoint);
   if (file.kind == FileKind::regular) {
     fail("write to", endpoint,
-         "it is a file, not a FIFO or a character device; write to standard output and redirect "
-         "it: sluice copy SOURCE - > FILE");
+         "it is a file, not a FIFO or a character device; give its path without pipe://");
   }
   return file;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "console.hpp"
 #include "endpoint.hpp"
@@ -11,7 +12,7 @@ namespace sluice::cli {
 
 /// How the bytes of a descriptor travel.
 enum class FileKind : std::uint8_t {
-  regular,  ///< a file or a block device: read and written by the program itself
+  regular,  ///< a file or a block device: read by the program itself, written by a transport
   fifo,     ///< a pipe or FIFO: has a transport
   device,   ///< a character device or inherited socket: has a transport
 };
@@ -37,6 +38,12 @@ struct OpenFile {
 
 /// Opens a path for reading, never blocking. Throws RunError that says why not.
 [[nodiscard]] OpenFile open_source(const Endpoint& endpoint);
+
+/// Which file a path names; empty if it names none.
+[[nodiscard]] std::optional<FileIdentity> identity_of(const std::string& path);
+
+/// Whether a path names a FIFO, a character device or a socket.
+[[nodiscard]] bool is_stream(const std::string& path);
 
 /// Opens a FIFO or character device for writing, never blocking. Empty when a FIFO has no reader
 /// yet: try again. Throws RunError that says why not.

@@ -25,12 +25,12 @@ Pump::Pump(EventLoop& loop, const PumpOptions& options, std::function<void()> on
     : loop_(loop),
       on_done_(std::move(on_done)),
       source_(make_source(loop, options.source, *this)),
-      block_size_(block_size_for(options.marks)),
+      block_size_(block_size_for(options.how.marks)),
       rate_(options.rate),
       not_ready_(options.sinks.size() + 1),
       sinks_to_close_(options.sinks.size()) {
   for (const Endpoint& endpoint : options.sinks) {
-    sinks_.push_back(make_sink(loop, endpoint, options.marks, *this));
+    sinks_.push_back(make_sink(loop, endpoint, options.how, *this));
   }
   refuse_same_file();
 }
@@ -162,7 +162,11 @@ void Pump::drain() {
   phase_ = Phase::draining;
   update_flow();
   for (const auto& sink : sinks_) {
-    sink->finish();
+    if (outcome_ == Outcome::broken) {
+      sink->finish_incomplete();
+    } else {
+      sink->finish();
+    }
   }
 }
 

@@ -18,7 +18,7 @@ namespace sluice::cli {
 struct PumpOptions {
   Endpoint source;
   std::vector<Endpoint> sinks;
-  BufferMarks marks;
+  SinkOptions how;
   std::optional<std::uint64_t> rate;  ///< bytes per second, at least 1
 };
 

@@ -6,21 +6,27 @@
 
 namespace sluice::cli {
 
-std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks,
-                                SinkListener& listener) {
+std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint,
+                                const SinkOptions& options, SinkListener& listener) {
+  const BufferMarks marks = options.marks;
   switch (endpoint.kind) {
     case EndpointKind::standard_stream: {
       OpenFile file = open_standard(StandardStream::output);
       if (file.kind == FileKind::regular) {
-        return std::make_unique<FileSink>(loop, endpoint, std::move(file), listener);
+        return std::make_unique<FileSink>(loop, endpoint, options, listener, std::move(file));
       }
       return std::make_unique<PipeSink>(loop, endpoint, marks, listener, std::move(file.fd));
     }
     case EndpointKind::pipe:
-    case EndpointKind::file:
       return std::make_unique<PipeSink>(loop, endpoint, marks, listener);
     case EndpointKind::command:
       return std::make_unique<ExecSink>(loop, endpoint, marks, listener);
+    case EndpointKind::file:
+      // A device or a FIFO is written itself, whatever it is called.
+      if (is_stream(endpoint.path)) {
+        return std::make_unique<PipeSink>(loop, endpoint, marks, listener);
+      }
+      return std::make_unique<FileSink>(loop, endpoint, options, listener);
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
     case EndpointKind::unix_stream:

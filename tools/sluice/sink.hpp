@@ -33,6 +33,13 @@ struct BufferMarks {
   std::optional<std::size_t> low;
 };
 
+/// How sinks are to be written.
+struct SinkOptions {
+  BufferMarks marks;
+  bool in_place = false;  ///< --in-place: a path is emptied and written itself
+  bool fsync = false;     ///< --fsync: files are synchronized before they are closed
+};
+
 class Sink;
 
 /// Who is told what a sink does. Called on the loop's thread, never from inside open(); sink_paused
@@ -69,6 +76,9 @@ class Sink {
   virtual void write(const Buffer& block) = 0;
   /// No more bytes come: send what is buffered and close. Does nothing unless it is open.
   virtual void finish() = 0;
+  /// The same when the source has failed: what was read goes out, but nothing that is not whole may
+  /// look as if it were.
+  virtual void finish_incomplete() { finish(); }
   /// Gives up at once; sink_gone follows unless it has been.
   virtual void abort() = 0;
 
@@ -76,7 +86,7 @@ class Sink {
   [[nodiscard]] virtual WriteStatistics statistics() const = 0;
   [[nodiscard]] virtual std::size_t buffer_size() const = 0;
   [[nodiscard]] virtual WriteBufferLimits limits() const = 0;
-  /// Which regular file it is, if it is one.
+  /// Which regular file it writes in its place, if it is one.
   [[nodiscard]] virtual std::optional<FileIdentity> file() const { return std::nullopt; }
 
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
@@ -122,6 +132,6 @@ class Sink {
 
 /// Makes the sink of an endpoint. Throws RunError when standard output cannot be written to.
 [[nodiscard]] std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint,
-                                              BufferMarks marks, SinkListener& listener);
+                                              const SinkOptions& options, SinkListener& listener);
 
 }  // namespace sluice::cli
