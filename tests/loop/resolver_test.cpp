@@ -174,7 +174,9 @@ TEST(ResolvingWithoutALoop, ASlowNameDoesNotHoldUpAQuickOne) {
     resolver.resolve({"quick"}, [&](const sys::Resolved&) { answered.emplace_back("quick"); });
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return !posted.empty(); });
-    posted.front()();
+    detail::Callback answer = std::move(posted.front());
+    lock.unlock();
+    answer();
     EXPECT_EQ(Texts{"quick"}, answered);
   }
   names->let_go();
