@@ -204,7 +204,7 @@ int OpensslContext::choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, 
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-int OpensslContext::on_new_session(SSL* ssl, SSL_SESSION* session) {
+int OpensslContext::on_new_session(SSL* ssl, SSL_SESSION* session) noexcept {
   const auto* const channel = static_cast<const TlsChannel*>(SSL_get_app_data(ssl));
   if (channel->server_hostname().empty()) {
     return 0;

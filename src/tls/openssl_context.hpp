@@ -47,7 +47,7 @@ class OpensslContext final : public TlsContext,
   static int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size,
                              const unsigned char* offered, unsigned int offered_size,
                              void* context);
-  static int on_new_session(SSL* ssl, SSL_SESSION* session);
+  static int on_new_session(SSL* ssl, SSL_SESSION* session) noexcept;
 
   BioMethod ground_method_;
   std::unique_ptr<SSL_CTX, ContextDeleter> context_;

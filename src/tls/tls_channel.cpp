@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "core/check.hpp"
@@ -85,7 +86,7 @@ void set_host(SSL& ssl, const std::string& host, bool checked) {
   }
   if (!done) {
     ERR_clear_error();
-    throw std::system_error(TlsErrc::bad_setting, "TLS to host name '" + host + "'");
+    throw std::invalid_argument("server_hostname '" + host + "' is no host name");
   }
 }
 
@@ -355,7 +356,7 @@ void TlsChannel::remember_certificate(X509_STORE_CTX& verification) {
                                  X509_STORE_CTX_get_current_cert(&verification), server_hostname_);
 }
 
-int TlsChannel::on_verified(int accepted, X509_STORE_CTX* verification) {
+int TlsChannel::on_verified(int accepted, X509_STORE_CTX* verification) noexcept {
   const auto* const ssl = static_cast<SSL*>(
       X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
   if (accepted == 0 && (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0) {

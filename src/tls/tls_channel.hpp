@@ -33,8 +33,8 @@ class TlsChannel final : public transports::SecureChannel {
   /// What one write() encrypts at most, and one read() decrypts.
   static constexpr std::size_t most_bytes_at_once = 256 * 1024;
 
-  /// `parts` as there. Throws std::system_error with TlsErrc::bad_setting when the engine refuses
-  /// the host name, std::bad_alloc.
+  /// `parts` as there. Throws std::invalid_argument when the engine refuses the host name,
+  /// std::bad_alloc.
   TlsChannel(std::shared_ptr<OpensslContext> context, const transports::SecureChannelParts& parts);
   ~TlsChannel() override;
 
@@ -73,7 +73,7 @@ class TlsChannel final : public transports::SecureChannel {
   [[nodiscard]] core::SourceResult end_of_broken() const noexcept;
   void settle_failure() noexcept;
   void remember_certificate(X509_STORE_CTX& verification);
-  static int on_verified(int accepted, X509_STORE_CTX* verification);
+  static int on_verified(int accepted, X509_STORE_CTX* verification) noexcept;
 
   std::shared_ptr<OpensslContext> context_;
   transports::SocketChannel socket_;

@@ -21,16 +21,6 @@ void require(bool done, const char* what) {
   }
 }
 
-int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* size,
-                    const unsigned char* offered, unsigned int offered_size, void* ours) {
-  const auto& names = *static_cast<const std::string*>(ours);
-  unsigned char* common = nullptr;
-  SSL_select_next_proto(&common, size, reinterpret_cast<const unsigned char*>(names.data()),
-                        static_cast<unsigned int>(names.size()), offered, offered_size);
-  *chosen = common;
-  return SSL_TLSEXT_ERR_OK;
-}
-
 }  // namespace
 
 TlsPeer::TlsPeer(Fd fd, const TlsPeerOptions& options)
@@ -44,26 +34,13 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> raw, const TlsPeerOptions& options)
               SSL_CTX_set_max_proto_version(context, options.version) == 1,
           "the version");
   require(SSL_CTX_load_verify_file(context, certificates().authority().c_str()) == 1, "trust");
-  std::string identity = options.identity_file;
-  if (identity.empty() && options.server) {
-    identity = certificates().server();
-  }
-  if (!identity.empty()) {
+  if (options.server) {
+    const std::string identity = certificates().server();
     require(SSL_CTX_use_certificate_chain_file(context, identity.c_str()) == 1 &&
                 SSL_CTX_use_PrivateKey_file(context, identity.c_str(), SSL_FILETYPE_PEM) == 1,
             "the certificate");
   }
-  SSL_CTX_set_verify(
-      context, !options.server || options.wants_certificate ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
-      nullptr);
-  if (options.wants_certificate) {
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  }
-  if (!options.alpn.empty() && options.server) {
-    static std::string names;
-    names = options.alpn;
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, &names);
-  }
+  SSL_CTX_set_verify(context, options.server ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_num_tickets(context, options.tickets);
   ssl_.reset(SSL_new(context));
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));

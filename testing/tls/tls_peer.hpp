@@ -19,12 +19,6 @@ namespace sluice::testing {
 struct TlsPeerOptions {
   bool server = false;
   int version = TLS1_3_VERSION;
-  /// Another certificate than the default; a client has none by default.
-  std::string identity_file{};
-  /// Asks the client for a certificate.
-  bool wants_certificate = false;
-  /// What is spoken, as on the wire.
-  std::string alpn{};
   /// How many tickets a server hands out after a handshake of TLS 1.3.
   std::size_t tickets = 0;
 };

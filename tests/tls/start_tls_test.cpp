@@ -288,6 +288,9 @@ TEST_F(StartTls, W198_WhatCannotBeSecuredIsRefusedAndNothingChanges) {
   EXPECT_THROW(
       loop().start_tls(shared(), protocol, context_, {.ssl_handshake_timeout = seconds(0)}),
       std::invalid_argument);
+  EXPECT_THROW(
+      loop().start_tls(shared(), protocol, trusting(), {.server_hostname = std::string("a\0b", 3)}),
+      std::invalid_argument);
   EventLoop other;
   EXPECT_THROW(other.start_tls(shared(), protocol, context_), std::invalid_argument);
   in_turn([&] { transport().write("still plain"); });
