@@ -24,6 +24,8 @@ class Buffer {
   /// Throws std::bad_alloc when there is no memory.
   [[nodiscard]] static Buffer copy_of(Bytes bytes);
   [[nodiscard]] static Buffer copy_of(std::string_view text) { return copy_of(as_bytes(text)); }
+  /// 0 and nullptr are no text.
+  static Buffer copy_of(std::nullptr_t) = delete;
 
   /// Takes the string's or vector's storage over without copying the bytes.
   [[nodiscard]] static Buffer take(std::string&& text);
@@ -40,6 +42,7 @@ class Buffer {
   [[nodiscard]] static Buffer from_static(std::string_view text) noexcept {
     return from_static(as_bytes(text));
   }
+  static Buffer from_static(std::nullptr_t) = delete;
   /// A temporary has no static storage.
   template <class T>
   requires(std::is_same_v<T, std::string> ||

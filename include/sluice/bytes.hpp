@@ -14,6 +14,9 @@ using Bytes = std::span<const std::byte>;
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+/// 0 and nullptr are no text.
+Bytes as_bytes(std::nullptr_t) = delete;
+
 /// Views bytes as text. Borrows: the result is valid as long as `bytes` is.
 [[nodiscard]] inline std::string_view as_text(Bytes bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

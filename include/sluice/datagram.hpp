@@ -73,6 +73,8 @@ class DatagramTransport : public virtual BaseTransport {
   void sendto(std::string_view text, const std::optional<SocketAddress>& addr = std::nullopt) {
     sendto(as_bytes(text), addr);
   }
+  /// 0 and nullptr are no text.
+  void sendto(std::nullptr_t, const std::optional<SocketAddress>& addr = std::nullopt) = delete;
   /// The same for shared bytes: a large Buffer is linked, never copied; a small one is copied.
   virtual void sendto(Buffer data, const std::optional<SocketAddress>& addr = std::nullopt) = 0;
 

@@ -22,8 +22,7 @@ class TlsContext;
 /// When written bytes leave for the kernel.
 enum class WritePolicy : std::uint8_t {
   /// Once per turn of the loop, all writes of the turn with one gathered system call; at once when
-  /// the
-  /// buffer passes its high mark. The default: one write() per message is nearly free.
+  /// the buffer passes its high mark. The default: one write() per message is nearly free.
   coalesce,
   /// On every write() while nothing is buffered, as CPython does.
   immediate,
@@ -40,8 +39,8 @@ struct LoopOptions {
   /// SLUICE_DEBUG_CHECKS always), slow callbacks are logged (W-171, W-175). asyncio: set_debug.
   bool debug = false;
 
-  /// A callback that runs at least as long is logged in debug mode. asyncio:
-  /// slow_callback_duration.
+  /// A callback that runs at least as long is logged in debug mode.
+  /// asyncio: slow_callback_duration.
   std::chrono::nanoseconds slow_callback_duration = std::chrono::milliseconds(100);
 
   /// Where warnings and unhandled exceptions go; one call a message, on the loop's thread. The

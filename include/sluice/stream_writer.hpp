@@ -87,6 +87,7 @@ class StreamWriter {
   /// As WriteTransport::write: never blocks, never fails.
   void write(Bytes data) const { transport()->write(data); }
   void write(std::string_view text) const { transport()->write(text); }
+  void write(std::nullptr_t) const = delete;
   void write(Buffer data) const { transport()->write(std::move(data)); }
   /// As WriteTransport::writelines.
   template <class Range>

@@ -38,16 +38,15 @@ inline constexpr WriteBufferLimits default_write_buffer_limits{16 * 1024, 64 * 1
 /// bytes of a file count as accepted when they are sent, those in the pipe of a relay when they
 /// were read.
 struct WriteStatistics {
-  std::uint64_t bytes_written = 0;  ///< taken by the kernel
-  std::uint64_t bytes_discarded =
-      0;                             ///< accepted, then thrown away by abort() or a lost connection
-  std::uint64_t bytes_dropped = 0;   ///< refused: written after close() or after the loss
-  std::uint64_t writes_dropped = 0;  ///< calls of write() or writelines() refused that way
-  std::uint64_t send_calls = 0;      ///< system calls that tried to send
-  std::uint64_t short_writes = 0;    ///< of these, the ones of which the kernel took only a part
-  std::uint64_t would_blocks = 0;    ///< of these, the ones of which the kernel took nothing
-  std::uint64_t pauses = 0;          ///< calls of pause_writing
-  std::size_t peak_buffer_size = 0;  ///< the largest get_write_buffer_size() there ever was
+  std::uint64_t bytes_written = 0;    ///< taken by the kernel
+  std::uint64_t bytes_discarded = 0;  ///< accepted, then thrown away by abort() or by the loss
+  std::uint64_t bytes_dropped = 0;    ///< refused: written after close() or after the loss
+  std::uint64_t writes_dropped = 0;   ///< calls of write() or writelines() refused that way
+  std::uint64_t send_calls = 0;       ///< system calls that tried to send
+  std::uint64_t short_writes = 0;     ///< of these, the ones of which the kernel took only a part
+  std::uint64_t would_blocks = 0;     ///< of these, the ones of which the kernel took nothing
+  std::uint64_t pauses = 0;           ///< calls of pause_writing
+  std::size_t peak_buffer_size = 0;   ///< the largest get_write_buffer_size() there ever was
 };
 
 /// What all transports share. Transports are made by the loop, used on the loop's thread only, and
@@ -128,9 +127,15 @@ class WriteTransport : public virtual BaseTransport {
   /// or the loss, the bytes are dropped and counted (W-16, W-60). Throws std::logic_error after
   /// write_eof() (W-8).
   virtual void write(Bytes data) = 0;
-  void write(std::string_view text) { write(as_bytes(text)); }
 
-  /// The same for shared bytes: a large Buffer is linked, never copied; a small one is copied.
+  /// The same for text. A char array or pointer is text up to its first NUL. All other bytes, such
+  /// as a std::vector<char> or an array of std::uint8_t, are given as std::as_bytes(std::span(x)).
+  void write(std::string_view text) { write(as_bytes(text)); }
+  /// 0 and nullptr are no text.
+  void write(std::nullptr_t) = delete;
+
+  /// The same for shared bytes: a Buffer of more than 512 bytes is linked, never copied; a smaller
+  /// one is copied.
   virtual void write(Buffer data) = 0;
 
   /// write() of each piece in order, with one attempt to send and one pause check for all of them;
@@ -190,7 +195,8 @@ class WriteTransport : public virtual BaseTransport {
   /// The marks, in bytes (W-55).
   [[nodiscard]] virtual WriteBufferLimits get_write_buffer_limits() const = 0;
 
-  /// Sets the marks, in bytes. With `high` alone, low is a quarter of it; with `low` alone, high is
+  /// Sets the marks, in bytes. Mind the order, it is asyncio's: here high comes first, in
+  /// WriteBufferLimits low. With `high` alone, low is a quarter of it; with `low` alone, high is
   /// four times it; with neither, 64 KiB and 16 KiB. Pauses or resumes the protocol at once if the
   /// new marks ask for it (W-75, Q-11). `unlimited` never pauses. Throws std::invalid_argument,
   /// with the old marks kept, when high < low (W-56).

@@ -22,6 +22,15 @@
 namespace sluice::testing {
 namespace {
 
+template <class T>
+concept SendsNull = requires(T& transport) {
+  transport.sendto(nullptr);
+}
+|| requires(T& transport) {
+  transport.sendto(0);
+};
+static_assert(!SendsNull<DatagramTransport>);
+
 using Texts = std::vector<std::string>;
 
 /// The two ends of a connection, of which the transport gets one.

@@ -2,6 +2,8 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,9 +19,24 @@ concept Writable = requires(WriteTransport& transport, T&& data) {
   transport.write(std::forward<T>(data));
 };
 
+// A literal 0 is more than an int: it converts to every pointer.
+template <class T>
+concept WritesNull = requires(T& transport) {
+  transport.write(nullptr);
+}
+|| requires(T& transport) {
+  transport.write(0);
+}
+|| requires(T& transport) {
+  transport.write(NULL);
+};
+
+static_assert(!WritesNull<WriteTransport>);
+static_assert(!WritesNull<Transport>);
 static_assert(Writable<Bytes>);
 static_assert(Writable<std::string_view>);
 static_assert(Writable<const std::string&>);
+static_assert(Writable<const char*>);
 static_assert(Writable<Buffer>);
 static_assert(!Writable<int>);
 static_assert(!Writable<std::u16string>);
@@ -55,6 +72,35 @@ TEST_P(HalfCloseContract, W6_AWriteAfterWriteEofAndCloseIsDropped) {
     EXPECT_NO_THROW(transport().writelines(std::array{std::string("data")}));
   });
   EXPECT_EQ(statistics().writes_dropped, 2U);
+}
+
+TEST_P(Contract, W7_ACharArrayIsTextUpToItsFirstNul) {
+  start();
+  in_turn([&] {
+    const char text[] = "ab\0cd";
+    transport().write(text);
+    transport().write(std::as_bytes(std::span(text)));
+  });
+  const std::string expected(
+      "ab"
+      "ab\0cd\0",
+      8);
+  peer().start_reading();
+  run_until("the peer has all bytes", [&] { return peer().received().size() >= 8; });
+  EXPECT_EQ(peer().received(), expected);
+}
+
+TEST_P(Contract, W7_BytesOfEveryElementTypeAreWrittenAsTheyLie) {
+  start();
+  in_turn([&] {
+    const std::string first = next(100);
+    const std::vector<char> chars(first.begin(), first.end());
+    transport().write(std::as_bytes(std::span(chars)));
+    const std::string second = next(100);
+    const std::vector<std::uint8_t> numbers(second.begin(), second.end());
+    transport().write(std::as_bytes(std::span(numbers)));
+  });
+  expect_delivered();
 }
 
 TEST_P(Contract, W7_BytesTextAndBuffersAreWrittenAlike) {

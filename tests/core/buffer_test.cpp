@@ -15,6 +15,23 @@ std::string text_of(const Buffer& buffer) {
   return std::string(as_text(buffer.bytes()));
 }
 
+template <class T>
+concept CopiesNull = requires {
+  T::copy_of(nullptr);
+}
+|| requires {
+  T::copy_of(0);
+};
+template <class T>
+concept RefersToNull = requires {
+  T::from_static(nullptr);
+}
+|| requires {
+  T::from_static(0);
+};
+static_assert(!CopiesNull<Buffer>);
+static_assert(!RefersToNull<Buffer>);
+
 TEST(Buffer, ByDefaultIsEmpty) {
   const Buffer buffer;
   EXPECT_TRUE(buffer.empty());

@@ -7,6 +7,15 @@
 namespace sluice::streams {
 namespace {
 
+template <class T>
+concept WritesNull = requires(T& writer) {
+  writer.write(nullptr);
+}
+|| requires(T& writer) {
+  writer.write(0);
+};
+static_assert(!WritesNull<StreamWriter>);
+
 class Writers : public StreamTest {};
 
 // W-200
