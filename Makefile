@@ -20,9 +20,16 @@ deps: ## install what is missing from Debian's packages
 build: deps ## configure and build (PRESET=dev)
 	@scripts/build $(PRESET)
 
-run: deps ## send a real file through a slow reader and compare both ends
-	@scripts/build $(PRESET) sluice_cli
-	@scripts/run-demo $(BUILD)/bin/sluice
+# These two build the same and need no more packages than it takes.
+run: ## send a real file through a slow reader and compare both ends
+	@scripts/install-deps build
+	@scripts/build product
+	@scripts/run-demo build/product/bin/sluice
+
+install: ## install the library and the program (PREFIX=/usr/local, DESTDIR)
+	@scripts/install-deps build
+	@scripts/build product
+	@cmake --install build/product --prefix "$(PREFIX)"
 
 test: build ## build, then run every test
 	@scripts/run-tests $(PRESET)
@@ -71,10 +78,6 @@ oracle: build ## compare with CPython's asyncio, fresh seed
 
 conformance: build ## write docs/conformance.md from a run of the tests
 	@cmake --build $(BUILD) --target conformance
-
-install: deps ## install the release build (PREFIX=/usr/local, DESTDIR)
-	@scripts/build release
-	@cmake --install build/release --prefix $(PREFIX)
 
 clean: ## remove every build
 	rm -rf build
