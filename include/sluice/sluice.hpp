@@ -11,6 +11,7 @@
 #include "sluice/future.hpp"
 #include "sluice/handle.hpp"
 #include "sluice/options.hpp"
+#include "sluice/process.hpp"
 #include "sluice/protocol.hpp"
 #include "sluice/queue.hpp"
 #include "sluice/relay.hpp"

@@ -14,7 +14,9 @@
 #include "sluice/buffer.hpp"
 #include "sluice/bytes.hpp"
 #include "sluice/detail/task_context.hpp"
+#include "sluice/options.hpp"
 #include "sluice/socket_address.hpp"
+#include "sluice/task.hpp"
 #include "sluice/transport.hpp"
 
 namespace sluice {
@@ -121,7 +123,17 @@ class StreamWriter {
     return detail::ClosedAwaiter(output());
   }
 
-  /// The transport; the other one once the stream was moved to another.
+  /// `co_await writer.start_tls(context)`: secures the connection in place, as EventLoop::start_tls
+  /// does: waits for drain(), then for the handshake. Both ends of the stream and all their copies
+  /// go on over TLS. What the reader has buffered by then is the beginning of the peer's handshake,
+  /// and never taken for data of the secured stream. Throws what drain() throws; std::system_error
+  /// when the handshake fails, which loses the connection; std::invalid_argument, with nothing
+  /// changed, for what EventLoop::start_tls refuses. A cancellation closes the connection. asyncio:
+  /// StreamWriter.start_tls (W-211).
+  [[nodiscard]] Task<> start_tls(std::shared_ptr<TlsContext> context,
+                                 StartTlsOptions options = {}) const;
+
+  /// The transport.
   [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept;
   /// asyncio: get_extra_info('peername'), get_extra_info('sockname').
   [[nodiscard]] std::optional<SocketAddress> peername() const { return transport()->peername(); }

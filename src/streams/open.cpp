@@ -4,39 +4,17 @@
 
 #include "sluice/streams.hpp"
 #include "sluice/tasks.hpp"
+#include "streams/established.hpp"
 #include "streams/stream_protocols.hpp"
 
 namespace sluice {
 namespace {
 
 using streams::ClientService;
+using streams::established;
 using streams::ReadPipeProtocol;
 using streams::StreamProtocol;
 using streams::WritePipeProtocol;
-
-template <class Connection>
-void give_back(const Connection& connection) {
-  connection.transport->close();
-}
-void give_back(const std::shared_ptr<Server>& server) {
-  server->close();
-}
-
-// The outcome of a setup call. What was made when its task was cancelled already is closed: nobody
-// will use it.
-template <class T>
-Task<T> established(Future<T> setup) {
-  std::exception_ptr failure;
-  try {
-    co_return co_await setup;
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (setup.done() && !setup.cancelled() && !setup.exception()) {
-    give_back(setup.get());
-  }
-  std::rethrow_exception(failure);
-}
 
 }  // namespace
 

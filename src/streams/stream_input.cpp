@@ -32,6 +32,15 @@ void StreamInput::set_exception(std::exception_ptr exception) {
   wake_if_ready();
 }
 
+void StreamInput::connection_lost(std::error_code error) {
+  if (error) {
+    set_exception(std::make_exception_ptr(
+        std::system_error(error, "read from a stream whose connection was lost")));
+  } else {
+    feed_eof();
+  }
+}
+
 void StreamInput::wake_if_ready() {
   if (waiting_ != nullptr && satisfied(waiting_->request())) {
     waiting_->wake();
@@ -149,6 +158,13 @@ std::string StreamInput::take(const ReadRequest& request) {
       return take_line(request);
   }
   return {};
+}
+
+std::string StreamInput::take_buffered() {
+  if (waiting_ != nullptr) {
+    waiting_->request().searched = 0;
+  }
+  return take_front(buffer_.size());
 }
 
 std::string StreamInput::take_until(const ReadRequest& request) {

@@ -31,6 +31,8 @@ class StreamInput {
   void feed_data(Bytes data);
   void feed_eof();
   void set_exception(std::exception_ptr exception);
+  /// Nothing comes any more: an end, or what `error` says.
+  void connection_lost(std::error_code error);
 
   // For the reader.
   [[nodiscard]] bool at_eof() const noexcept { return ended_ && buffer_.empty(); }
@@ -43,6 +45,9 @@ class StreamInput {
   void leave(detail::ReadAwaiter& waiter) noexcept;
   /// The bytes of a request that is ready.
   [[nodiscard]] std::string take(const detail::ReadRequest& request);
+  /// Everything that nobody has read yet: it was not meant for the reader. A read that waits goes
+  /// on waiting, for what comes from now on.
+  [[nodiscard]] std::string take_buffered();
 
  private:
   enum class Flow : std::uint8_t {

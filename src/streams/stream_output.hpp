@@ -23,8 +23,6 @@ class StreamOutput {
   StreamOutput& operator=(const StreamOutput&) = delete;
 
   // For the protocol.
-  /// Also to move the stream to another transport in place: what is written from now on goes there
-  /// (W-211).
   void set_transport(std::shared_ptr<WriteTransport> transport) noexcept {
     transport_ = std::move(transport);
   }
@@ -32,11 +30,15 @@ class StreamOutput {
   void resume_writing();
   /// Who waits for the end is told before who waits for room (W-208).
   void connection_lost(std::error_code error);
+  /// Nobody needs this stream any more: its last writer may forget to close it.
+  void set_unneeded() noexcept { need_ = Need::gone; }
 
   // For the writer.
   [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept {
     return transport_;
   }
+  /// The receiving half of the same connection; null if there is none.
+  [[nodiscard]] const std::shared_ptr<StreamInput>& input() const noexcept { return input_; }
   [[nodiscard]] detail::Scheduler& scheduler() const noexcept { return *scheduler_; }
   [[nodiscard]] bool lost() const noexcept { return flow_ >= Flow::lost; }
   [[nodiscard]] bool paused() const noexcept { return flow_ == Flow::paused; }
@@ -44,6 +46,7 @@ class StreamOutput {
   [[nodiscard]] std::exception_ptr input_failure() const noexcept {
     return input_ ? input_->exception() : nullptr;
   }
+  [[nodiscard]] bool unneeded() const noexcept { return need_ == Need::gone; }
   /// What broke the connection; empty if nothing did, or not yet.
   [[nodiscard]] const std::error_code& loss() const noexcept { return loss_; }
   void wait_for_room(detail::DrainAwaiter& waiter) noexcept { drains_.push_back(waiter); }
@@ -56,6 +59,11 @@ class StreamOutput {
     lost,    ///< connection_lost was called.
   };
 
+  enum class Need : std::uint8_t {
+    there,  ///< Somebody may wait for the end of what is written.
+    gone,   ///< A child that has ended.
+  };
+
   std::shared_ptr<detail::Scheduler> scheduler_;
   std::shared_ptr<StreamInput> input_;
   std::shared_ptr<WriteTransport> transport_;
@@ -63,6 +71,7 @@ class StreamOutput {
   detail::Ring<detail::ClosedAwaiter> ends_;
   std::error_code loss_;
   Flow flow_ = Flow::open;
+  Need need_ = Need::there;
 };
 
 }  // namespace sluice::streams

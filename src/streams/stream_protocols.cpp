@@ -8,16 +8,6 @@
 namespace sluice::streams {
 namespace {
 
-// Who reads is told before anybody else (W-208).
-void end_input(StreamInput& input, std::error_code error) {
-  if (error) {
-    input.set_exception(std::make_exception_ptr(
-        std::system_error(error, "read from a stream whose connection was lost")));
-  } else {
-    input.feed_eof();
-  }
-}
-
 // One connection of a server, from its beginning to the end of the callback (W-209).
 Task<> serve_client(std::shared_ptr<ClientService> service, StreamReader reader,
                     StreamWriter writer) {
@@ -53,14 +43,9 @@ StreamPair StreamProtocol::ends() {
   return {StreamReader(input_), StreamWriter(output_)};
 }
 
-void StreamProtocol::replace_transport(std::shared_ptr<Transport> transport, AtEof at_eof) {
-  at_eof_ = at_eof;
+void StreamProtocol::connection_made(std::shared_ptr<Transport> transport) {
   input_->set_transport(transport);
   output_->set_transport(std::move(transport));
-}
-
-void StreamProtocol::connection_made(std::shared_ptr<Transport> transport) {
-  replace_transport(std::move(transport), AtEof::stay_open);
   if (const std::shared_ptr<ClientService> service = std::exchange(service_, nullptr)) {
     auto [reader, writer] = ends();
     service->loop->create_task(serve_client(service, std::move(reader), std::move(writer)));
@@ -73,11 +58,12 @@ void StreamProtocol::data_received(Bytes data) {
 
 bool StreamProtocol::eof_received() {
   input_->feed_eof();
-  return at_eof_ == AtEof::stay_open;
+  return output_->transport()->can_write_eof();
 }
 
 void StreamProtocol::connection_lost(std::error_code error) {
-  end_input(*input_, error);
+  // Who reads is told before anybody else (W-208).
+  input_->connection_lost(error);
   output_->connection_lost(error);
 }
 
@@ -102,7 +88,7 @@ bool ReadPipeProtocol::eof_received() {
 }
 
 void ReadPipeProtocol::connection_lost(std::error_code error) {
-  end_input(*input_, error);
+  input_->connection_lost(error);
 }
 
 }  // namespace sluice::streams

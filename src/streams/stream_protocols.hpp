@@ -22,23 +22,15 @@ struct ClientService {
 /// The protocol of a duplex stream. asyncio: StreamReaderProtocol.
 class StreamProtocol final : public Protocol {
  public:
-  /// What the end of the peer's data does to the connection (W-208).
-  enum class AtEof : std::uint8_t {
-    stay_open,  ///< It can still be written to.
-    close,      ///< A secured connection ends as a whole.
-  };
-
   StreamProtocol(const std::shared_ptr<detail::Scheduler>& scheduler, std::size_t limit);
   /// For a server: the connection is handed to `service` as soon as it is made.
   void serve(std::shared_ptr<ClientService> service) noexcept { service_ = std::move(service); }
   /// The two ends; once, when the connection was made.
   [[nodiscard]] StreamPair ends();
-  /// The stream goes on over another transport, which calls this protocol: the seam for start_tls
-  /// (W-211).
-  void replace_transport(std::shared_ptr<Transport> transport, AtEof at_eof);
 
   void connection_made(std::shared_ptr<Transport> transport) override;
   void data_received(Bytes data) override;
+  /// The connection stays open for writing as long as it has halves to close (W-208).
   bool eof_received() override;
   void connection_lost(std::error_code error) override;
   void pause_writing() override { output_->pause_writing(); }
@@ -48,7 +40,6 @@ class StreamProtocol final : public Protocol {
   std::shared_ptr<StreamInput> input_;
   std::shared_ptr<StreamOutput> output_;
   std::shared_ptr<ClientService> service_;
-  AtEof at_eof_ = AtEof::stay_open;
 };
 
 /// The protocol of a write pipe.

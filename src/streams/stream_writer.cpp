@@ -75,6 +75,9 @@ class StreamWriter::Ownership {
       return;
     }
     transport->close();
+    if (output_->unneeded()) {
+      return;
+    }
     output_->scheduler().warn(
         "the last StreamWriter of an open stream was dropped: closing the transport of file "
         "descriptor " +

@@ -1,4 +1,4 @@
-// The sending end: W-200..W-207, W-209,Q-28.
+// The sending end: W-200..W-207, W-209, Q-28.
 
 #include "streams/stream_fixture.hpp"
 
@@ -251,37 +251,6 @@ TEST_F(Writers, OneThatIsDroppedClosedSaysNothing) {
   pair_.reset();
   turn(3);
   EXPECT_EQ(Texts{}, logged_);
-}
-
-// The seam for start_tls.
-TEST_F(Writers, TheTransportOfAStreamCanBeReplacedInPlace) {
-  open();
-  const int first_fd = fd_;
-  const auto old = writer().transport();
-  const auto protocol = std::dynamic_pointer_cast<StreamProtocol>(old->get_protocol());
-  ASSERT_NE(nullptr, protocol);
-  const int other_fd = kernel_->open_stream();
-  const auto other = loop_->run_until_complete(
-      loop_->connect_accepted_socket([] { return std::make_shared<Protocol>(); }, Fd(other_fd)));
-  const StreamWriter copy = writer();
-  other.transport->set_protocol(protocol);
-  protocol->replace_transport(other.transport, StreamProtocol::AtEof::close);
-  writer().write("new");
-  copy.write(" transport");
-  turn();
-  EXPECT_EQ("", kernel_->sent(first_fd));
-  EXPECT_EQ("new transport", kernel_->sent(other_fd));
-  kernel_->deliver(other_fd, "answer");
-  turn();
-  const Future<std::string> reading = start([this] { return reader().read(10); });
-  turn();
-  EXPECT_EQ("= answer", state(reading));
-  // W-208: over TLS the end of the peer's data ends the connection.
-  kernel_->deliver_eof(other_fd);
-  turn(3);
-  EXPECT_TRUE(writer().is_closing());
-  old->set_protocol(std::make_shared<Protocol>());
-  old->close();
 }
 
 }  // namespace

@@ -1,0 +1,168 @@
+// Process, and the functions of process.hpp that start children.
+
+#include "sluice/process.hpp"
+
+#include <utility>
+
+#include "sluice/event_loop.hpp"
+#include "sluice/tasks.hpp"
+#include "streams/child_streams.hpp"
+#include "streams/established.hpp"
+
+namespace sluice {
+
+using streams::ChildStreams;
+
+namespace detail {
+
+bool ExitAwaiter::await_ready() const {
+  return child_->transport()->returncode().has_value();
+}
+
+void ExitAwaiter::enter() noexcept {
+  child_->wait_for_exit(*this);
+}
+
+int ExitAwaiter::await_resume() {
+  throw_if_cancelled();
+  return child_->transport()->returncode().value();
+}
+
+}  // namespace detail
+
+class Process::Ownership {
+ public:
+  explicit Ownership(std::shared_ptr<ChildStreams> child)
+      : child_(std::move(child)),
+        stdin_(child_->open_stdin()),
+        stdout_(child_->open_output(1)),
+        stderr_(child_->open_output(2)) {}
+  Ownership(const Ownership&) = delete;
+  Ownership& operator=(const Ownership&) = delete;
+  ~Ownership() {
+    stdout_.reset();
+    stderr_.reset();
+    child_->close_unread();
+  }
+
+  [[nodiscard]] const std::shared_ptr<ChildStreams>& child() const noexcept { return child_; }
+  [[nodiscard]] const std::optional<StreamWriter>& input() const noexcept { return stdin_; }
+  [[nodiscard]] const std::optional<StreamReader>& output() const noexcept { return stdout_; }
+  [[nodiscard]] const std::optional<StreamReader>& errors() const noexcept { return stderr_; }
+
+ private:
+  std::shared_ptr<ChildStreams> child_;
+  std::optional<StreamWriter> stdin_;
+  std::optional<StreamReader> stdout_;
+  std::optional<StreamReader> stderr_;
+};
+
+Process::Process(std::shared_ptr<ChildStreams> child)
+    : ownership_(std::make_shared<Ownership>(std::move(child))) {}
+
+const std::optional<StreamWriter>& Process::stdin_() const noexcept {
+  return ownership_->input();
+}
+const std::optional<StreamReader>& Process::stdout_() const noexcept {
+  return ownership_->output();
+}
+const std::optional<StreamReader>& Process::stderr_() const noexcept {
+  return ownership_->errors();
+}
+
+const std::shared_ptr<SubprocessTransport>& Process::transport() const noexcept {
+  return ownership_->child()->transport();
+}
+int Process::pid() const {
+  return transport()->pid();
+}
+std::optional<int> Process::returncode() const {
+  return transport()->returncode();
+}
+std::error_code Process::send_signal(int number) const {
+  return transport()->send_signal(number);
+}
+std::error_code Process::terminate() const {
+  return transport()->terminate();
+}
+std::error_code Process::kill() const {
+  return transport()->kill();
+}
+
+detail::ExitAwaiter Process::wait() const {
+  return detail::ExitAwaiter(ownership_->child());
+}
+
+namespace {
+
+// A child that has had enough closes its end: that is its right (W-210).
+bool peer_had_enough(const std::system_error& error) {
+  return error.code() == std::errc::broken_pipe || error.code() == std::errc::connection_reset;
+}
+
+Task<> feed(std::optional<StreamWriter> to, std::string input) {
+  if (!to) {
+    co_return;
+  }
+  try {
+    to->write(Buffer::take(std::move(input)));
+    co_await to->drain();
+  } catch (const std::system_error& error) {
+    if (!peer_had_enough(error)) {
+      throw;
+    }
+  }
+  to->close();
+}
+
+Task<std::string> collect(std::optional<StreamReader> from) {
+  if (!from) {
+    co_return std::string();
+  }
+  co_return co_await from->read();
+}
+
+Task<ProcessOutput> communicate_with(Process process, std::string input) {
+  if (!process.stdin_() && !input.empty()) {
+    throw std::logic_error("communicate() with a child whose stdin is no pipe has input for it");
+  }
+  Task<> feeding = feed(process.stdin_(), std::move(input));
+  Task<std::string> output = collect(process.stdout_());
+  Task<std::string> errors = collect(process.stderr_());
+  auto all = gather(std::move(feeding), std::move(output), std::move(errors));
+  auto [fed, from_stdout, from_stderr] = co_await std::move(all);
+  co_await process.wait();
+  co_return ProcessOutput{std::move(from_stdout), std::move(from_stderr)};
+}
+
+SubprocessOptions to_subprocess(ProcessOptions options) {
+  return {.stdin_ = std::move(options.stdin_),
+          .stdout_ = std::move(options.stdout_),
+          .stderr_ = std::move(options.stderr_),
+          .env = std::move(options.env),
+          .cwd = std::move(options.cwd),
+          .process_group = options.process_group,
+          .start_new_session = options.start_new_session,
+          .restore_signals = options.restore_signals};
+}
+
+}  // namespace
+
+Task<ProcessOutput> Process::communicate(std::string input) const {
+  return communicate_with(*this, std::move(input));
+}
+
+Task<Process> create_subprocess_exec(std::vector<std::string> argv, ProcessOptions options) {
+  detail::TaskContext& task = co_await detail::running_task();
+  const auto child = std::make_shared<ChildStreams>(task.scheduler(), options.limit);
+  auto starting = task.loop().subprocess_exec([child] { return child; }, std::move(argv),
+                                              to_subprocess(std::move(options)));
+  co_await streams::established(std::move(starting));
+  co_return Process(child);
+}
+
+Task<Process> create_subprocess_shell(std::string command, ProcessOptions options) {
+  return create_subprocess_exec({"/bin/sh", "-c", std::move(command)}, std::move(options));
+}
+
+}  // namespace sluice

@@ -1,0 +1,277 @@
+// Streams over TLS: W-208, W-211, and the options of open_connection and start_server.
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "sluice/sluice.hpp"
+#include "streams/stream_protocols.hpp"
+#include "tls/tls_fixture.hpp"
+
+namespace sluice::testing {
+namespace {
+
+using Client = std::function<Task<>(StreamReader, StreamWriter)>;
+
+/// Both ends of streams on one loop.
+class TlsStreams : public RealLoop {
+ protected:
+  /// Long enough for the slowest machine; a test that waits as long has failed.
+  static constexpr seconds patience{30};
+
+  template <class T>
+  T run(Task<T> task) {
+    return loop().run_until_complete(wait_for(std::move(task), patience));
+  }
+  void serve(Client client, std::shared_ptr<TlsContext> context = nullptr) {
+    StreamServerOptions options;
+    options.server.ssl = std::move(context);
+    server_ = run(start_server(std::move(client), "127.0.0.1", 0, std::move(options)));
+  }
+  [[nodiscard]] std::uint16_t port() const { return server_->sockets().front().port(); }
+  void finish() {
+    server_->close();
+    const auto closed = [](std::shared_ptr<Server> server) -> Task<> {
+      co_await server->wait_closed();
+    };
+    run(closed(server_));
+  }
+  static StreamOptions over_tls() {
+    StreamOptions options;
+    options.connect.ssl = trusting();
+    options.connect.server_hostname = "localhost";
+    return options;
+  }
+  static Task<> echo(StreamReader reader, StreamWriter writer) {
+    writer.write(co_await reader.read());
+    writer.close();
+    co_await writer.wait_closed();
+  }
+  static Task<> close(StreamWriter writer) {
+    writer.close();
+    co_await writer.wait_closed();
+  }
+
+  std::shared_ptr<Server> server_;
+};
+
+// W-208: with TLS 1.3 the stream stays open for writing.
+TEST_F(TlsStreams, W208_TheOptionsSpeakTlsFromTheStartAndAHalfCloseIsAnswered) {
+  serve(echo, serving());
+  const auto ask = [](std::uint16_t to) -> Task<std::string> {
+    auto opening = open_connection("127.0.0.1", to, over_tls());
+    auto [reader, writer] = co_await std::move(opening);
+    EXPECT_TRUE(tls_info(*writer.transport()).has_value());
+    writer.write("text");
+    writer.write_eof();
+    std::string answer = co_await reader.read();
+    writer.close();
+    co_await writer.wait_closed();
+    co_return answer;
+  };
+  EXPECT_EQ("text", run(ask(port())));
+  finish();
+}
+
+// W-208: TLS 1.2 has no half-close; the end of the peer's data ends the stream, without a warning.
+TEST_F(TlsStreams, W208_WithTls12TheEndOfThePeersDataEndsTheStream) {
+  const auto until_end = [](StreamReader reader, StreamWriter writer) -> Task<> {
+    EXPECT_EQ("text", co_await reader.read());
+    EXPECT_TRUE(writer.is_closing());
+    co_await writer.wait_closed();
+  };
+  serve(until_end, serving({.max_version = TlsVersion::tls_1_2}));
+  const auto tell = [](std::uint16_t to) -> Task<> {
+    auto opening = open_connection("127.0.0.1", to, over_tls());
+    auto [reader, writer] = co_await std::move(opening);
+    writer.write("text");
+    co_await close(writer);
+  };
+  run(tell(port()));
+  finish();
+}
+
+Task<> upgrade_server(StreamReader reader, StreamWriter writer) {
+  EXPECT_EQ("STARTTLS\n", co_await reader.readline());
+  writer.write("go ahead\n");
+  co_await writer.start_tls(serving());
+  const StreamWriter copy = writer;
+  copy.write("you said " + co_await reader.readline());
+  copy.close();
+  co_await copy.wait_closed();
+}
+
+TEST_F(TlsStreams, W211_StartTlsSecuresBothEndsInPlace) {
+  serve(upgrade_server);
+  const auto upgrade = [](std::uint16_t to) -> Task<std::string> {
+    auto [reader, writer] = co_await open_connection("127.0.0.1", to);
+    const auto before = writer.transport();
+    writer.write("STARTTLS\n");
+    EXPECT_EQ("go ahead\n", co_await reader.readline());
+    EXPECT_EQ(std::nullopt, tls_info(*before));
+    Task<> securing = writer.start_tls(trusting(), {.server_hostname = "localhost"});
+    co_await std::move(securing);
+    EXPECT_TRUE(tls_info(*writer.transport()).has_value());
+    writer.write("secret\n");
+    std::string answer = co_await reader.read();
+    writer.close();
+    co_await writer.wait_closed();
+    co_return answer;
+  };
+  EXPECT_EQ("you said secret\n", run(upgrade(port())));
+  finish();
+}
+
+TEST_F(TlsStreams, W211_StartTlsSendsWhatWasWrittenBeforeInTheClear) {
+  std::string seen;
+  const auto server = [&seen](StreamReader reader, StreamWriter writer) -> Task<> {
+    seen = co_await reader.readexactly(1 << 20);
+    co_await writer.start_tls(serving());
+    seen += co_await reader.readline();
+    co_await close(writer);
+  };
+  serve(server);
+  const auto client = [](std::uint16_t to) -> Task<> {
+    auto [reader, writer] = co_await open_connection("127.0.0.1", to);
+    writer.write(std::string(1 << 20, 'x'));
+    Task<> securing = writer.start_tls(trusting(), {.server_hostname = "localhost"});
+    co_await std::move(securing);
+    writer.write("secret\n");
+    static_cast<void>(co_await reader.read());
+    co_await close(writer);
+  };
+  run(client(port()));
+  EXPECT_TRUE(seen == std::string(1 << 20, 'x') + "secret\n") << seen.size() << " bytes";
+  finish();
+}
+
+/// The server's end of a stream on a scripted kernel, with a peer that speaks TLS of its own.
+class TlsStreamsScripted : public ScriptedLoop {
+ protected:
+  using Ends = StreamPair;
+  void open() {
+    const auto scheduler = [this]() -> Task<std::shared_ptr<detail::Scheduler>> {
+      co_return (co_await detail::running_task()).scheduler();
+    };
+    const auto made = loop().create_task(scheduler());
+    run_until([&] { return made.done(); });
+    const auto protocol =
+        std::make_shared<streams::StreamProtocol>(made.get(), default_stream_limit);
+    fd_ = kernel().open_stream();
+    loop().run_until_complete(
+        loop().connect_accepted_socket([protocol] { return protocol; }, Fd(fd_)));
+    ends_.emplace(protocol->ends());
+    auto raw = std::make_unique<ScriptedPeer>(shared_kernel(), fd_);
+    raw->start_reading();
+    peer_ = std::make_unique<TlsPeer>(std::move(raw), TlsPeerOptions{});
+  }
+  void TearDown() override {
+    ends_->writer.transport()->abort();
+    run_some_turns();
+    ends_.reset();
+    ScriptedLoop::TearDown();
+  }
+  Future<void> start_tls(std::shared_ptr<TlsContext> context) {
+    return loop().create_task(ends_->writer.start_tls(std::move(context)));
+  }
+  Future<std::string> read_line() {
+    const auto reading = [](StreamReader reader) -> Task<std::string> {
+      co_return co_await reader.readline();
+    };
+    return loop().create_task(reading(ends_->reader));
+  }
+  void shake_hands(const Future<void>& securing) {
+    run_until([&] {
+      peer_->step();
+      return securing.done();
+    });
+    securing.get();
+    run_until([&] { return peer_->step(); });
+  }
+
+  std::optional<Ends> ends_;
+  std::unique_ptr<TlsPeer> peer_;
+  int fd_ = -1;
+};
+
+// W-211: asyncio once lost these bytes, and the handshake stood still (gh-142352).
+TEST_F(TlsStreamsScripted, W211_WhatTheReaderHasBufferedIsTheBeginningOfTheHandshake) {
+  open();
+  peer_->step();  // the client's hello arrives before anybody expects it
+  run_some_turns();
+  const auto securing = start_tls(serving());
+  shake_hands(securing);
+  peer_->send("secret\n");
+  const auto line = read_line();
+  run_until([&] { return line.done(); });
+  EXPECT_EQ("secret\n", line.get());
+}
+
+// W-211: a command that somebody slipped in before the handshake is not taken for a secured one.
+TEST_F(TlsStreamsScripted, W211_PlainBytesInTheReaderAreAnErrorAndNeverData) {
+  open();
+  kernel().deliver(fd_, "DELETE everything\n");
+  run_some_turns();
+  const auto line = read_line();
+  run_until([&] { return line.done(); });
+  kernel().deliver(fd_, "DELETE more\n");
+  run_some_turns();
+  EXPECT_EQ(failure_of(start_tls(serving())).code(), TlsErrc::peer_not_tls);
+  run_some_turns();
+  EXPECT_EQ(failure_of(read_line()).code(), TlsErrc::peer_not_tls);
+}
+
+// W-211: a read that waits at that time gets what comes over TLS.
+TEST_F(TlsStreamsScripted, W211_AReadThatWaitsMeanwhileGoesOnWithTheSecuredStream) {
+  open();
+  peer_->step();
+  const auto line = read_line();
+  run_some_turns();
+  ASSERT_FALSE(line.done());
+  const auto securing = start_tls(serving());
+  shake_hands(securing);
+  peer_->send("a\n");
+  run_until([&] { return line.done(); });
+  EXPECT_EQ("a\n", line.get());
+}
+
+TEST_F(TlsStreamsScripted, W211_WhatIsRefusedChangesNothing) {
+  open();
+  kernel().deliver(fd_, "still\n");
+  run_some_turns();
+  const auto refused = start_tls(nullptr);
+  run_until([&] { return refused.done(); });
+  EXPECT_THROW(refused.get(), std::invalid_argument);
+  const auto line = read_line();
+  run_until([&] { return line.done(); });
+  EXPECT_EQ("still\n", line.get());
+}
+
+TEST_F(TlsStreamsScripted, W211_StartTlsDrainsFirst) {
+  open();
+  kernel().set_room(fd_, 0);
+  ends_->writer.write(std::string(100'000, 'x'));
+  const auto securing = start_tls(serving());
+  run_some_turns();
+  EXPECT_TRUE(tls_info(*ends_->writer.transport()) == std::nullopt);
+  // It has not begun: the transport could still be secured by somebody else.
+  ends_->writer.transport()->abort();
+  EXPECT_EQ(failure_of(securing).code(), std::errc::connection_reset);
+}
+
+TEST_F(TlsStreamsScripted, W211_ACancelledStartTlsClosesTheConnection) {
+  open();
+  const auto securing = start_tls(serving());
+  run_some_turns();
+  EXPECT_TRUE(securing.cancel());
+  run_until([&] { return securing.done(); });
+  EXPECT_TRUE(securing.cancelled());
+  EXPECT_TRUE(ends_->writer.is_closing());
+}
+
+}  // namespace
+}  // namespace sluice::testing
