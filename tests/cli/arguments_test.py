@@ -18,8 +18,11 @@ class HelpTest(CliTestCase):
                 (["-h"], ["copy", "serve"]),
                 (["copy", "--help"], ["SOURCE", "SINK", "--high", "--low", "--rate", "--progress",
                                       "--report", "tcp-listen://HOST:PORT", "unix-listen:///PATH",
-                                      "pipe:///PATH", "file:///PATH", "Exit status", "Examples:"]),
-                (["serve", "--help"], ["echo", "discard", "chargen", "--listen", "--grace",
+                                      "pipe:///PATH", "file:///PATH", "tls-listen://HOST:PORT", "--cert",
+                                      "--key", "--ca", "--insecure", "sendfile", "Exit status",
+                                      "Examples:"]),
+                (["serve", "--help"], ["echo", "discard", "chargen", "proxy", "--listen", "--to",
+                                       "--cert", "--grace",
                                        "listening on URL", "SIGTERM", "Examples:"])):
             with self.subTest(arguments):
                 result = run(*arguments)
@@ -128,6 +131,39 @@ class UsageTest(CliTestCase):
                 self.assertRegex(self.refused("copy", url, "-"), text)
                 self.assertRegex(self.refused("copy", "-", url), text)
         self.assertIn("file:///PATH", self.refused("copy", "file://relative", "-"))
+
+    def test_tls(self):
+        for arguments, text in (
+                (["copy", "tls-listen://:0", "-"], "expected --cert FILE"),
+                (["serve", "echo", "--listen", "tls://:0"], "expected --cert FILE"),
+                (["copy", "tls://host:1", "-", "--key", "k"], "expected --cert FILE"),
+                (["copy", "tcp://host:1", "-", "--cert", "c"], "--cert is for TLS"),
+                (["copy", "tcp://host:1", "-", "--ca", "c"], "--ca is for connecting with TLS"),
+                (["copy", "tls-listen://:0", "-", "--cert", "c", "--ca", "c"],
+                 "--ca is for connecting"),
+                (["copy", "tls-listen://:0", "-", "--cert", "c", "--insecure"],
+                 "--insecure is for connecting"),
+                (["copy", "tls://host:1", "-", "--ca", "c", "--insecure"], "only one"),
+                (["copy", "tls://host", "-"], "HOST:PORT"),
+                (["copy", "tls://host:0", "-"], "cannot connect to port 0"),
+                (["copy", "tls://:1", "-"], "host is missing"),
+                (["copy", "tls://host:70000", "-"], "no port 70000"),
+                (["copy", "tls-listen://host:x", "-"], "not a port"),
+                (["copy", "tls:host:1", "-"], "expected // after tls:")):
+            with self.subTest(arguments):
+                self.assertIn(text, self.refused(*arguments))
+
+    def test_proxy(self):
+        listen = ["--listen", "tcp://127.0.0.1:0"]
+        self.assertIn("expected --to URL", self.refused("serve", "proxy", *listen))
+        self.assertIn("--to is for serve proxy",
+                      self.refused("serve", "echo", *listen, "--to", "tcp://host:1"))
+        for target in ("-", "file", "exec:cat", "pipe:///x", "file:///x", "tcp-listen://:0",
+                       "unix-listen:///x", "tls-listen://:0"):
+            with self.subTest(target):
+                self.assertIn("cannot be connected to",
+                              self.refused("serve", "proxy", *listen, "--to", target))
+        self.assertIn("port 0", self.refused("serve", "proxy", *listen, "--to", "tcp://host:0"))
 
     def test_what_cannot_be_served_on(self):
         for url in ("-", "some/path", "pipe:///x", "file:///x"):

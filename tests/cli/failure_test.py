@@ -51,7 +51,8 @@ class ReaderTest(CliTestCase):
     def test_killed_fifo_reader(self):
         fifo = self.fifo()
         reader = self.start("cat", fifo, stdout=subprocess.PIPE)
-        sender = self.copy(self.endless(), f"pipe://{fifo}", "--progress", "always")
+        sender = self.copy(self.endless(), f"pipe://{fifo}", "--high", "64K", "--progress",
+                           "always")
         sender.wait_until_paused()
         reader.signal(signal.SIGKILL)
         reader.process.wait()
@@ -64,7 +65,8 @@ class ReaderTest(CliTestCase):
         socat = self.start("socat", "-d", "-d", "-u", "TCP-LISTEN:0,bind=127.0.0.1", "-",
                            stdout=subprocess.PIPE)
         address = socat.wait_for_text(r"listening on AF=2 (\S+)").group(1)
-        sender = self.copy(self.endless(), f"tcp://{address}", "--progress", "always")
+        sender = self.copy(self.endless(), f"tcp://{address}", "--high", "64K", "--progress",
+                           "always")
         sender.wait_until_paused()
         socat.signal(signal.SIGKILL)
         socat.process.wait()
@@ -73,7 +75,8 @@ class ReaderTest(CliTestCase):
     def never_read(self, number):
         """A reader that never reads; only a signal ends it. Returns what is said and what is true."""
         listener, url = self.tcp_listener(receive_buffer=4096)
-        sender = self.copy(self.endless(), url, "--progress", "always", "--report", "json")
+        sender = self.copy(self.endless(), url, "--high", "64K", "--progress", "always", "--report",
+                           "json")
         connection, _ = listener.accept()
         with connection:
             sender.wait_until_paused()
@@ -152,7 +155,7 @@ class ReaderTest(CliTestCase):
 class NoRoomTest(CliTestCase):
     def test_full_device(self):
         path = self.file(payload(MIB))
-        line = self.assert_failed(self.copy(path, "pipe:///dev/full"),
+        line = self.assert_failed(self.copy(path, "pipe:///dev/full", "--high", "64K"),
                                   "cannot write to pipe:///dev/full: No space left on device")
         delivered, lost = tally(line)
         self.assertEqual(delivered, 0)
@@ -174,7 +177,8 @@ class NoRoomTest(CliTestCase):
     def test_full_pipe(self):
         """Nobody reads for a while: the copy waits and then goes on."""
         data = payload(2 * MIB)
-        sender = self.copy(self.file(data), "-", "--progress", "always", stdout=subprocess.PIPE)
+        sender = self.copy(self.file(data), "-", "--high", "64K", "--progress", "always",
+                           stdout=subprocess.PIPE)
         sender.wait_until_paused()
         self.assertIsNone(sender.process.poll())
         self.assertEqual(sha256(sender.out()), sha256(data))

@@ -25,7 +25,7 @@ class MarksTest(CliTestCase):
 
     def test_marks_are_applied_and_kept(self):
         for options, low, high in (
-                ([], 16 * KIB, 64 * KIB),
+                (["--high", "64K"], 16 * KIB, 64 * KIB),
                 (["--high", "128K"], 32 * KIB, 128 * KIB),
                 (["--low", "8K"], 8 * KIB, 32 * KIB),
                 (["--high", "100K", "--low", "50k"], 50 * KIB, 100 * KIB),
@@ -46,10 +46,11 @@ class MarksTest(CliTestCase):
         self.assertEqual((report["pauses"], report["seconds_paused"]), (0, 0))
 
     def test_all_of_the_report(self):
-        report = self.slow_copy()
+        report = self.slow_copy("--high", "64K")
         sinks = report.pop("sinks")
         self.assertEqual(set(report), {
-            "status", "exit_status", "error", "source", "source_size", "bytes", "seconds",
+            "status", "exit_status", "error", "source", "source_size", "sent_by", "bytes",
+            "seconds",
             "pauses", "seconds_paused", "peak_buffer", "reads", "syscalls"})
         self.assertEqual(set(sinks[0]), {
             "sink", "status", "error", "bytes_delivered", "bytes_undelivered", "pauses",
@@ -66,7 +67,8 @@ class MarksTest(CliTestCase):
         data = payload(100_000)
         for options in ([], ["--report", "text"]):
             with self.subTest(options):
-                child = self.copy(self.file(data), "-", *options, stdout=subprocess.PIPE)
+                child = self.copy(self.file(data), "-", "--high", "64K", *options,
+                                  stdout=subprocess.PIPE)
                 child.out()
                 self.assert_done(child)
                 for pattern in (r"^copy    complete: 100000 bytes \(97\.7 KiB\) in \d+\.\d+ s, ",

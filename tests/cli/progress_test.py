@@ -60,7 +60,8 @@ class ProgressTest(CliTestCase):
         """Half a second through a reader that is slower than the source."""
         fifo = self.fifo()
         reader = self.copy(f"pipe://{fifo}", "-", "--rate", "4M")
-        text = self.on_terminal(self.file(payload(2 * MIB)), f"pipe://{fifo}", *options, **more)
+        text = self.on_terminal(self.file(payload(2 * MIB)), f"pipe://{fifo}", "--high", "64K",
+                                *options, **more)
         self.assert_done(reader)
         return text
 

@@ -21,6 +21,7 @@ constexpr const char* program_footer = R"(Examples:
   sluice copy big.iso tcp://example.org:4000         send a file
   sluice copy tcp-listen://:4000 big.iso             receive it on the other machine
   sluice serve echo --listen tcp://127.0.0.1:7000    send everything back
+  sluice serve proxy --listen tls://:443 --to unix:///run/app.sock --cert chain.pem --key key.pem
 
 "sluice copy --help" and "sluice serve --help" tell the rest.)";
 
@@ -33,12 +34,17 @@ Endpoints:
   tcp://HOST:PORT         connect (an IPv6 address in brackets: tcp://[::1]:4000)
   tcp-listen://HOST:PORT  listen, take the first connection; port 0: any free port,
                           HOST may be left out: all interfaces
+  tls://HOST:PORT         the same with TLS; the peer's certificate is verified (--ca, --insecure)
+  tls-listen://HOST:PORT  the same with TLS; needs --cert and --key
   unix:///PATH            connect to a Unix socket (unix://@NAME: an abstract one)
   unix-listen:///PATH     listen on one, take the first connection
   pipe:///PATH            a FIFO or a character device; waits for the other end of a FIFO
   exec:COMMAND ARGUMENTS  a command's output, or its input; it must end with status 0
   PATH, file:///PATH      a file; as a sink it is written under a temporary name, and has its
                           own, or replaces what was there, when everything is in it
+
+A regular file goes to a single tcp, unix or pipe sink by sendfile(2), unless --rate, --high or
+--low ask for a buffer.
 
 Sizes are bytes; K, M and G stand for 1024, 1024 K and 1024 M.
 
@@ -55,6 +61,8 @@ Examples:
       copy standard input to three sinks, as fast as the slowest takes it
   sluice copy 'exec:tar -cf - .' tcp://example.org:4000
       send what a command writes; for a shell's pipes: "exec:sh -c 'tar -cf - . | gzip'"
+  sluice copy tls-listen://:4433 - --cert chain.pem --key key.pem > data.tar
+      receive it encrypted; at the other end: sluice copy data.tar tls://HOST:4433 --ca ca.pem
   sluice copy big.iso tcp://[::1]:4000 --high 1M --low 256K --report json
       a larger buffer, and the report for a program)";
 
@@ -62,6 +70,7 @@ constexpr const char* serve_footer = R"(Services:
   echo     send everything back (RFC 862)
   discard  read everything, answer nothing (RFC 863)
   chargen  send lines of text without end (RFC 864)
+  proxy    connect each client to --to, and relay both ways
 
 "listening on URL" is printed on standard output as soon as clients can connect, with the real
 port. SIGTERM and SIGINT: no more clients are accepted, those that are connected get what is
@@ -69,7 +78,9 @@ buffered for them, and the program exits with 0, at the latest after the grace p
 
 Examples:
   sluice serve echo --listen tcp://127.0.0.1:0
-  sluice serve chargen --listen unix:///run/chargen.sock --high 256K --report json)";
+  sluice serve chargen --listen unix:///run/chargen.sock --high 256K --report json
+  sluice serve proxy --listen tls://:443 --cert chain.pem --key key.pem --to tcp://localhost:8080
+      clients speak TLS, the server behind it does not)";
 
 // CLI11 would write "[OPTIONS] SOURCE SINK" as the usage of each command.
 class HelpFormatter final : public CLI::Formatter {
@@ -78,7 +89,8 @@ class HelpFormatter final : public CLI::Formatter {
   std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
     if (app->get_name() == "copy") return "Usage: sluice copy SOURCE SINK... [OPTIONS]\n";
     if (app->get_name() == "serve") {
-      return "Usage: sluice serve echo|discard|chargen --listen URL [OPTIONS]\n";
+      return "Usage: sluice serve echo|discard|chargen --listen URL [OPTIONS]\n"
+             "       sluice serve proxy --listen URL --to URL [OPTIONS]\n";
     }
     return "Usage: sluice COMMAND [ARGUMENTS]\n";
   }
@@ -90,6 +102,11 @@ struct RawOptions {
   std::vector<std::string> sinks;
   std::string service;
   std::string listen;
+  std::string target;
+  std::string certificate;
+  std::string key;
+  std::string ca;
+  bool insecure = false;
   std::optional<std::string> high;
   std::optional<std::string> low;
   std::optional<std::string> rate;
@@ -113,12 +130,30 @@ void add_mark_options(CLI::App& command, RawOptions& raw) {
       ->type_name("SIZE");
 }
 
+void add_tls_options(CLI::App& command, RawOptions& raw) {
+  command
+      .add_option("--cert", raw.certificate,
+                  "Our certificate (PEM), with those of its issuers behind it;\n"
+                  "needed to listen with TLS")
+      ->type_name("FILE");
+  command
+      .add_option("--key", raw.key, "Its private key (PEM; default: it is in the file of --cert)")
+      ->type_name("FILE");
+  command
+      .add_option("--ca", raw.ca,
+                  "Whom to trust when connecting with TLS (PEM; default: the\nsystem's store)")
+      ->type_name("FILE");
+  command.add_flag("--insecure", raw.insecure,
+                   "Connect with TLS to whoever answers; nothing is verified");
+}
+
 CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
   CLI::App& copy = *program.add_subcommand("copy", "Copy one source to one or more sinks");
   copy.footer(copy_footer);
   copy.add_option("SOURCE", raw.source, "Where the bytes come from")->required()->type_name("");
   copy.add_option("SINK", raw.sinks, "Where they go to")->required()->type_name("");
   add_mark_options(copy, raw);
+  add_tls_options(copy, raw);
   copy.add_option("--rate", raw.rate, "Read at most this many bytes per second")->type_name("SIZE");
   copy.add_flag("--in-place", raw.in_place,
                 "Empty a file and write it directly; if the copy fails,\nwhat came is in it");
@@ -137,15 +172,22 @@ CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
 
 CLI::App& add_serve(CLI::App& program, RawOptions& raw) {
   CLI::App& serve =
-      *program.add_subcommand("serve", "Serve echo, discard or chargen to any number of clients");
+      *program.add_subcommand("serve",
+                              "Serve echo, discard, chargen or a proxy to any number of\n"
+                              "clients");
   serve.footer(serve_footer);
-  serve.add_option("SERVICE", raw.service, "echo, discard or chargen")
+  serve.add_option("SERVICE", raw.service, "echo, discard, chargen or proxy")
       ->required()
-      ->check(CLI::IsMember({"echo", "discard", "chargen"}))
+      ->check(CLI::IsMember({"echo", "discard", "chargen", "proxy"}))
       ->type_name("");
-  serve.add_option("--listen", raw.listen, "tcp://HOST:PORT, unix:///PATH or unix://@NAME")
+  serve
+      .add_option("--listen", raw.listen,
+                  "tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or\nunix://@NAME")
       ->required()
       ->type_name("URL");
+  serve.add_option("--to", raw.target, "Where a proxy connects its clients to; the same URLs")
+      ->type_name("URL");
+  add_tls_options(serve, raw);
   add_mark_options(serve, raw);
   serve
       .add_option("--grace", raw.grace,
@@ -177,6 +219,38 @@ BufferMarks marks_of(const RawOptions& raw) {
   return marks;
 }
 
+// Gives the endpoints that speak TLS what they need. Refuses what would be without effect: who asks
+// for security and does not get it must know.
+void set_up_tls(const RawOptions& raw, const std::vector<Endpoint*>& endpoints) {
+  bool connects = false;
+  bool listens = false;
+  for (Endpoint* endpoint : endpoints) {
+    if (!endpoint->is_tls()) continue;
+    endpoint->tls = {.certificate_file = raw.certificate,
+                     .key_file = raw.key,
+                     .ca_file = raw.ca,
+                     .verify = !raw.insecure};
+    (endpoint->listens() ? listens : connects) = true;
+    if (endpoint->listens() && raw.certificate.empty()) {
+      throw UsageError("'" + endpoint->text +
+                       "': listening with TLS needs a certificate; expected --cert FILE");
+    }
+  }
+  if (!raw.key.empty() && raw.certificate.empty()) {
+    throw UsageError("--key needs the certificate that the key is of; expected --cert FILE");
+  }
+  if (!raw.certificate.empty() && !connects && !listens) {
+    throw UsageError("--cert is for TLS; expected an endpoint tls:// or tls-listen://");
+  }
+  if ((!raw.ca.empty() || raw.insecure) && !connects) {
+    throw UsageError(std::string(raw.insecure ? "--insecure" : "--ca") +
+                     " is for connecting with TLS; expected an endpoint tls://");
+  }
+  if (!raw.ca.empty() && raw.insecure) {
+    throw UsageError("--ca says whom to trust and --insecure to trust anybody; expected only one");
+  }
+}
+
 ReportFormat report_of(const std::string& text, ReportFormat otherwise) {
   static const std::map<std::string, ReportFormat> formats{
       {"text", ReportFormat::text}, {"json", ReportFormat::json}, {"none", ReportFormat::none}};
@@ -195,6 +269,11 @@ CopyOptions copy_options(const RawOptions& raw) {
   if (std::count(raw.sinks.begin(), raw.sinks.end(), "-") > 1) {
     throw UsageError("standard output (-) can be a sink only once");
   }
+  std::vector<Endpoint*> endpoints{&options.pump.source};
+  for (Endpoint& sink : options.pump.sinks) {
+    endpoints.push_back(&sink);
+  }
+  set_up_tls(raw, endpoints);
   options.pump.how = {.marks = marks_of(raw), .in_place = raw.in_place, .fsync = raw.fsync};
   options.pump.rate = optional_size(raw.rate, "--rate");
   if (options.pump.rate == 0) {
@@ -208,10 +287,22 @@ CopyOptions copy_options(const RawOptions& raw) {
 ServeOptions serve_options(const RawOptions& raw) {
   static const std::map<std::string, ServiceKind> services{{"echo", ServiceKind::echo},
                                                            {"discard", ServiceKind::discard},
-                                                           {"chargen", ServiceKind::chargen}};
+                                                           {"chargen", ServiceKind::chargen},
+                                                           {"proxy", ServiceKind::proxy}};
   ServeOptions options;
   options.service = services.at(raw.service);
   options.listen = parse_endpoint(raw.listen, EndpointRole::service);
+  std::vector<Endpoint*> endpoints{&options.listen};
+  if (options.service == ServiceKind::proxy) {
+    if (raw.target.empty()) {
+      throw UsageError("serve proxy: expected --to URL, where the clients are connected to");
+    }
+    options.target = parse_endpoint(raw.target, EndpointRole::target);
+    endpoints.push_back(&options.target);
+  } else if (!raw.target.empty()) {
+    throw UsageError("--to is for serve proxy; " + raw.service + " connects to nobody");
+  }
+  set_up_tls(raw, endpoints);
   options.marks = marks_of(raw);
   options.grace_seconds = parse_seconds(raw.grace, "--grace");
   options.report = report_of(raw.report, ReportFormat::none);

@@ -88,6 +88,7 @@ std::string report_json(const Pump& pump, const Endpoint& source, int exit_statu
   object.raw("error", error.empty() ? "null" : json_string(error));
   object.text("source", source.text);
   object.raw("source_size", pump.size() ? std::to_string(*pump.size()) : "null");
+  object.text("sent_by", pump.by_sendfile() ? "sendfile" : "write");
   object.number("bytes", pump.bytes_read())
       .seconds("seconds", pump.elapsed())
       .number("pauses", pump.pauses())
@@ -131,7 +132,8 @@ std::string report_text(const Pump& pump, const Endpoint& source, int exit_statu
   text.append(status_name(pump, exit_status)).append(": ");
   text += exact_bytes(pump.bytes_read()) + " (" + human_bytes(pump.bytes_read()) + ") in " +
           fixed(seconds, second_decimals) + " s, " + human_bytes(rate) + "/s\n";
-  text += "source  " + source.text + ": " + times(pump.reads(), "read") + ", " +
+  text += "source  " + source.text + ": " +
+          (pump.by_sendfile() ? "sent by sendfile" : times(pump.reads(), "read")) + ", " +
           paused_text(pump.pauses(), pump.time_paused()) + "\n";
   for (const auto& sink : pump.sinks()) {
     text += sink_text(pump, *sink);

@@ -18,9 +18,11 @@ struct Scheme {
   EndpointKind kind;
 };
 
-constexpr std::array<Scheme, 6> schemes{{
+constexpr std::array<Scheme, 8> schemes{{
     {"tcp", EndpointKind::tcp},
     {"tcp-listen", EndpointKind::tcp_listen},
+    {"tls", EndpointKind::tls},
+    {"tls-listen", EndpointKind::tls_listen},
     {"unix", EndpointKind::unix_stream},
     {"unix-listen", EndpointKind::unix_listen},
     {"pipe", EndpointKind::pipe},
@@ -148,6 +150,8 @@ Endpoint parse_url(EndpointKind kind, std::string_view rest, Endpoint endpoint) 
   switch (kind) {
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
+    case EndpointKind::tls:
+    case EndpointKind::tls_listen:
       parse_authority(rest, endpoint);
       break;
     case EndpointKind::unix_stream:
@@ -166,16 +170,29 @@ Endpoint parse_url(EndpointKind kind, std::string_view rest, Endpoint endpoint) 
   return endpoint;
 }
 
+constexpr const char* not_for_listening =
+    "cannot be listened on; expected tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH";
+constexpr const char* not_for_connecting =
+    "cannot be connected to; expected tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH";
+
+bool is_connected_to(EndpointKind kind) {
+  return kind == EndpointKind::tcp || kind == EndpointKind::tls ||
+         kind == EndpointKind::unix_stream;
+}
+
 EndpointKind for_service(EndpointKind kind, std::string_view text) {
   switch (kind) {
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
       return EndpointKind::tcp_listen;
+    case EndpointKind::tls:
+    case EndpointKind::tls_listen:
+      return EndpointKind::tls_listen;
     case EndpointKind::unix_stream:
     case EndpointKind::unix_listen:
       return EndpointKind::unix_listen;
     default:
-      refuse(text, "cannot be listened on; expected tcp://HOST:PORT or unix:///PATH");
+      refuse(text, not_for_listening);
   }
 }
 
@@ -209,7 +226,8 @@ Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
     throw UsageError("an endpoint is empty; expected -, a path, exec:COMMAND, or one of " +
                      known_schemes());
   }
-  if (text.starts_with(command_prefix) && role != EndpointRole::service) {
+  const bool for_server = role == EndpointRole::service || role == EndpointRole::target;
+  if (text.starts_with(command_prefix) && !for_server) {
     Endpoint endpoint = named(text);
     endpoint.kind = EndpointKind::command;
     endpoint.command = split_command(text.substr(command_prefix.size()));
@@ -221,7 +239,10 @@ Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
                       std::all_of(scheme.begin(), scheme.end(), is_scheme_character);
   if (!is_url) {
     if (role == EndpointRole::service) {
-      refuse(text, "cannot be listened on; expected tcp://HOST:PORT or unix:///PATH");
+      refuse(text, not_for_listening);
+    }
+    if (role == EndpointRole::target) {
+      refuse(text, not_for_connecting);
     }
     return parse_plain(text, role);
   }
@@ -232,14 +253,17 @@ Endpoint parse_endpoint(std::string_view text, EndpointRole role) {
   if (role == EndpointRole::service) {
     kind = for_service(*kind, text);
   }
+  if (role == EndpointRole::target && !is_connected_to(*kind)) {
+    refuse(text, not_for_connecting);
+  }
   return parse_url(*kind, text.substr(mark + 3), named(text));
 }
 
-std::string url_of(const SocketAddress& address) {
+std::string url_of(const SocketAddress& address, const Endpoint& listener) {
   switch (address.family()) {
     case AddressFamily::ipv4:
     case AddressFamily::ipv6:
-      return "tcp://" + address.to_string();
+      return (listener.is_tls() ? "tls://" : "tcp://") + address.to_string();
     default:
       return "unix://" + address.to_string();
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -24,6 +25,17 @@ class RunError : public std::runtime_error {
 /// The system's words for an errno: never the bare number.
 [[nodiscard]] inline std::string error_text(int error_number) {
   return std::system_category().message(error_number);
+}
+
+/// What an exception says.
+[[nodiscard]] inline std::string reason_text(const std::exception_ptr& reason) {
+  try {
+    std::rethrow_exception(reason);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown error";
+  }
 }
 
 }  // namespace sluice::cli

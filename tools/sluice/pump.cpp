@@ -27,12 +27,21 @@ Pump::Pump(EventLoop& loop, const PumpOptions& options, std::function<void()> on
       source_(make_source(loop, options.source, *this)),
       block_size_(block_size_for(options.how.marks)),
       rate_(options.rate),
+      sends_file_(false),
       not_ready_(options.sinks.size() + 1),
       sinks_to_close_(options.sinks.size()) {
   for (const Endpoint& endpoint : options.sinks) {
     sinks_.push_back(make_sink(loop, endpoint, options.how, *this));
   }
   refuse_same_file();
+  sends_file_ = can_send_file(options.how.marks);
+}
+
+// Who asks for a rate or for marks asks for bytes that pass through a buffer. A file without a size
+// may be one that only read(2) can tell.
+bool Pump::can_send_file(BufferMarks marks) const {
+  return source_->file() && source_->size().value_or(0) > 0 && sinks_.size() == 1 &&
+         sinks_.front()->takes_files() && !rate_ && !marks.high && !marks.low;
 }
 
 void Pump::refuse_same_file() const {
@@ -102,6 +111,16 @@ void Pump::source_block(const Buffer& block) {
     limiter_->take(block.size(), loop_.time());
     wait_for_tokens();
   }
+}
+
+Future<std::uint64_t> Pump::source_file(const std::shared_ptr<const Fd>& file,
+                                        std::uint64_t offset) {
+  return sinks_.front()->send_file(file, offset);
+}
+
+std::uint64_t Pump::bytes_read() const {
+  return sends_file_ ? std::max(bytes_read_, sinks_.front()->statistics().bytes_written)
+                     : bytes_read_;
 }
 
 void Pump::wait_for_tokens() {

@@ -53,7 +53,10 @@ class Pump final : private SourceListener, private SinkListener {
   /// Whether everything was open at some time, so that bytes could flow.
   [[nodiscard]] bool has_started() const { return started_.has_value(); }
 
-  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+  /// Also those that the kernel has read by itself, when it sends a file.
+  [[nodiscard]] std::uint64_t bytes_read() const;
+  /// Whether the kernel sends the source's file to the one sink: nothing is read, nor buffered.
+  [[nodiscard]] bool by_sendfile() const { return sends_file_; }
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
   [[nodiscard]] std::optional<std::uint64_t> size() const { return source_->size(); }
   /// How often, and how long in all, the sinks have held the source up.
@@ -74,6 +77,9 @@ class Pump final : private SourceListener, private SinkListener {
   void source_ready() override;
   std::size_t read_limit() override;
   void source_block(const Buffer& block) override;
+  bool sends_file() override { return sends_file_; }
+  Future<std::uint64_t> source_file(const std::shared_ptr<const Fd>& file,
+                                    std::uint64_t offset) override;
   void source_done(SourceEnd end, const std::string& error) override;
   void sink_ready(Sink& sink) override;
   void sink_paused(Sink& sink) override;
@@ -81,6 +87,7 @@ class Pump final : private SourceListener, private SinkListener {
   void sink_gone(Sink& sink) override;
 
   void refuse_same_file() const;
+  [[nodiscard]] bool can_send_file(BufferMarks marks) const;
   void one_more_is_ready();
   void update_flow();
   void wait_for_tokens();
@@ -95,6 +102,7 @@ class Pump final : private SourceListener, private SinkListener {
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::size_t block_size_;
   std::optional<std::uint64_t> rate_;
+  bool sends_file_;
   std::optional<RateLimiter> limiter_;
   std::optional<TimerHandle> rate_timer_;
 

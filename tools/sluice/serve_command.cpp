@@ -11,8 +11,10 @@
 #include "console.hpp"
 #include "errors.hpp"
 #include "json_object.hpp"
+#include "proxy.hpp"
 #include "signals.hpp"
 #include "text.hpp"
+#include "tls_setup.hpp"
 
 namespace sluice::cli {
 
@@ -24,6 +26,8 @@ constexpr std::string_view service_name(ServiceKind service) {
       return "echo";
     case ServiceKind::chargen:
       return "chargen";
+    case ServiceKind::proxy:
+      return "proxy";
     case ServiceKind::discard:
       break;
   }
@@ -42,7 +46,10 @@ LoopOptions talking_loop() {
 class Serve {
  public:
   explicit Serve(const ServeOptions& options)
-      : options_(options), loop_(talking_loop()), service_(options.service, loop_, options.marks) {}
+      : options_(options),
+        loop_(talking_loop()),
+        tls_(make_tls_context(options.listen)),
+        service_(make_service()) {}
 
   int run() {
     on_ending_signal(loop_, [this](int /*number*/) { end(); });
@@ -64,14 +71,24 @@ class Serve {
     serving,   ///< clients are accepted
     flushing,  ///< no more clients; those that are here get what is buffered for them, and the end
     aborting,  ///< they do not any more
+    over,      ///< all clients are gone; a proxy's targets may get what is buffered for them
   };
+
+  std::unique_ptr<Service> make_service() {
+    if (options_.service == ServiceKind::proxy) {
+      return std::make_unique<Proxy>(loop_, options_.target, options_.marks,
+                                     [this] { stop_if_over(); });
+    }
+    return std::make_unique<SmallService>(options_.service, loop_, options_.marks);
+  }
 
   void listen() {
     ServerOptions server_options;
     server_options.start_serving = false;
-    const auto factory = [this] { return service_.make_client(); };
+    use_tls(server_options, tls_);
+    const auto factory = [this] { return service_->make_client(); };
     Future<std::shared_ptr<Server>> future = [&] {
-      if (options_.listen.kind == EndpointKind::tcp_listen) {
+      if (options_.listen.is_tcp()) {
         return loop_.create_server(factory, options_.listen.host, options_.listen.port,
                                    server_options);
       }
@@ -94,7 +111,7 @@ class Serve {
     server_->start_serving();
     // Only now, because whoever reads it may connect at once.
     for (const SocketAddress& address : server_->sockets()) {
-      print("listening on " + url_of(address) + "\n");
+      print("listening on " + url_of(address, options_.listen) + "\n");
     }
     state_ = State::serving;
   }
@@ -117,6 +134,7 @@ class Serve {
         break;
       case State::flushing:
       case State::aborting:
+      case State::over:
         abort();
         break;
     }
@@ -125,19 +143,29 @@ class Serve {
   void flush() {
     state_ = State::flushing;
     server_->close();
-    service_.finish();
+    service_->finish();
     const Seconds grace(options_.grace_seconds);
     grace_ = loop_.call_later(std::chrono::duration_cast<std::chrono::nanoseconds>(grace),
                               [this] { abort(); });
     server_->wait_closed().add_done_callback([this](const Future<void>& /*done*/) {
-      grace_.cancel();
-      loop_.stop();
+      state_ = State::over;
+      stop_if_over();
     });
   }
 
+  void stop_if_over() {
+    if (state_ == State::over && !service_->is_busy()) {
+      grace_.cancel();
+      loop_.stop();
+    }
+  }
+
   void abort() {
-    state_ = State::aborting;
+    if (state_ != State::over) {
+      state_ = State::aborting;
+    }
     server_->abort_clients();
+    service_->abort();
   }
 
   [[nodiscard]] std::string report() const {
@@ -154,7 +182,7 @@ class Serve {
   }
 
   [[nodiscard]] std::string json_report(Seconds seconds) const {
-    const ServiceTotals& totals = service_.totals();
+    const ServiceTotals& totals = service_->totals();
     JsonObject object;
     object.text("service", service_name(options_.service))
         .text("listen", options_.listen.text)
@@ -167,11 +195,17 @@ class Serve {
         .number("pauses", totals.pauses)
         .number("peak_buffer", totals.peak_buffer)
         .number("syscalls", totals.syscalls);
+    if (options_.service == ServiceKind::proxy) {
+      object.text("to", options_.target.text)
+          .number("bytes_forwarded", totals.bytes_forwarded)
+          .number("targets_unreachable", totals.targets_unreachable)
+          .number("targets_lost", totals.targets_lost);
+    }
     return object.str() + "\n";
   }
 
   [[nodiscard]] std::string text_report(Seconds seconds) const {
-    const ServiceTotals& totals = service_.totals();
+    const ServiceTotals& totals = service_->totals();
     std::string text(service_name(options_.service));
     text += ": " + std::to_string(totals.clients) + " clients, " +
             std::to_string(totals.clients_lost) + " lost, in " + fixed(seconds.count(), 3) + " s\n";
@@ -180,12 +214,18 @@ class Serve {
             " discarded, " + std::to_string(totals.pauses) + " pauses, peak buffer " +
             std::to_string(totals.peak_buffer) + ", " + std::to_string(totals.syscalls) +
             " syscalls\n";
+    if (options_.service == ServiceKind::proxy) {
+      text += "to:  " + options_.target.text + ": " + exact_bytes(totals.bytes_forwarded) + ", " +
+              std::to_string(totals.targets_unreachable) + " times unreachable, " +
+              std::to_string(totals.targets_lost) + " lost\n";
+    }
     return text;
   }
 
   const ServeOptions& options_;
   EventLoop loop_;
-  Service service_;
+  std::shared_ptr<TlsContext> tls_;  // null: plain
+  std::unique_ptr<Service> service_;
   std::shared_ptr<Server> server_;
   State state_ = State::opening;
   TimerHandle grace_;

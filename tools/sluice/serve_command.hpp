@@ -9,6 +9,7 @@ namespace sluice::cli {
 struct ServeOptions {
   ServiceKind service = ServiceKind::echo;
   Endpoint listen;
+  Endpoint target;  ///< of a proxy
   BufferMarks marks;
   double grace_seconds = 5;
   ReportFormat report = ReportFormat::none;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "farewell.hpp"
+
 namespace sluice::cli {
 
 namespace {
@@ -19,14 +21,14 @@ constexpr std::chrono::seconds linger_time{1};
 // What the three services share: the marks, the accounting and the end.
 class Client : public Protocol {
  public:
-  explicit Client(Service& service) : service_(service) {}
+  explicit Client(SmallService& service) : service_(service) {}
 
   void connection_made(std::shared_ptr<Transport> transport) override {
     transport_ = std::move(transport);
     transport_->set_write_buffer_limits(service_.marks_.high, service_.marks_.low);
     ++service_.totals_.clients;
     service_.clients_.insert(this);
-    if (service_.state_ == Service::State::finishing) {
+    if (service_.state_ == SmallService::State::finishing) {
       finish();
     } else {
       begin();
@@ -60,7 +62,7 @@ class Client : public Protocol {
     service_.clients_.erase(this);
     const WriteStatistics statistics = transport_->write_statistics();
     ServiceTotals& totals = service_.totals_;
-    totals.clients_lost += error ? 1U : 0U;
+    totals.clients_lost += is_loss(error) ? 1U : 0U;
     totals.bytes_out += statistics.bytes_written;
     totals.bytes_discarded += statistics.bytes_discarded;
     totals.pauses += statistics.pauses;
@@ -78,7 +80,8 @@ class Client : public Protocol {
     }
     state_ = State::flushing;
     halt();
-    if (peer_has_ended_) {
+    // TLS 1.2 has no half-close; there, close() awaits the client's end.
+    if (peer_has_ended_ || !transport_->can_write_eof()) {
       transport_->close();
       return;
     }
@@ -111,6 +114,11 @@ class Client : public Protocol {
     lingering,  // all has gone; the client's end is awaited
   };
 
+  [[nodiscard]] bool is_loss(std::error_code error) const {
+    const bool told_the_end = state_ != State::serving;
+    return error && !(told_the_end && is_missing_farewell(error));
+  }
+
   void linger() {
     if (state_ == State::flushing) {
       state_ = State::lingering;
@@ -118,7 +126,7 @@ class Client : public Protocol {
     }
   }
 
-  Service& service_;
+  SmallService& service_;
   std::shared_ptr<Transport> transport_;
   TimerHandle linger_;
   State state_ = State::serving;
@@ -192,19 +200,20 @@ class ChargenClient final : public Client {
 
 }  // namespace
 
-std::shared_ptr<Protocol> Service::make_client() {
+std::shared_ptr<Protocol> SmallService::make_client() {
   switch (kind_) {
     case ServiceKind::echo:
       return std::make_shared<EchoClient>(*this);
     case ServiceKind::chargen:
       return std::make_shared<ChargenClient>(*this);
     case ServiceKind::discard:
+    case ServiceKind::proxy:
       break;
   }
   return std::make_shared<DiscardClient>(*this);
 }
 
-void Service::finish() {
+void SmallService::finish() {
   state_ = State::finishing;
   // None is lost inside: connection_lost comes from the loop.
   for (Client* client : clients_) {

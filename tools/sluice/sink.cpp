@@ -29,6 +29,8 @@ std::unique_ptr<Sink> make_sink(EventLoop& loop, const Endpoint& endpoint,
       return std::make_unique<FileSink>(loop, endpoint, options, listener);
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
+    case EndpointKind::tls:
+    case EndpointKind::tls_listen:
     case EndpointKind::unix_stream:
     case EndpointKind::unix_listen:
       break;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -74,6 +75,14 @@ class Sink {
   virtual void open() = 0;
   /// Gives it the next bytes. Does nothing unless it is open.
   virtual void write(const Buffer& block) = 0;
+  /// Whether send_file() can be called.
+  [[nodiscard]] virtual bool takes_files() const { return false; }
+  /// Sends a file from `offset` to its end without reading it. The result is how many bytes went;
+  /// it fails when the connection is lost, too, which sink_gone tells as ever. Only while open.
+  virtual Future<std::uint64_t> send_file(const std::shared_ptr<const Fd>& /*file*/,
+                                          std::uint64_t /*offset*/) {
+    throw std::logic_error("this sink does not take files");
+  }
   /// No more bytes come: send what is buffered and close. Does nothing unless it is open.
   virtual void finish() = 0;
   /// The same when the source has failed: what was read goes out, but nothing that is not whole may

@@ -38,6 +38,8 @@ std::unique_ptr<Source> make_source(EventLoop& loop, const Endpoint& endpoint,
       return std::make_unique<ExecSource>(loop, endpoint, listener);
     case EndpointKind::tcp:
     case EndpointKind::tcp_listen:
+    case EndpointKind::tls:
+    case EndpointKind::tls_listen:
     case EndpointKind::unix_stream:
     case EndpointKind::unix_listen:
       break;

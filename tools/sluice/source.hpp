@@ -27,6 +27,11 @@ class SourceListener {
   [[nodiscard]] virtual std::size_t read_limit() = 0;
   /// The next bytes, never empty.
   virtual void source_block(const Buffer& block) = 0;
+  /// Whether a regular file is to be sent by source_file(), not read into blocks.
+  [[nodiscard]] virtual bool sends_file() = 0;
+  /// Sends the rest of the file. The result is how many bytes went; 0 at its end.
+  virtual Future<std::uint64_t> source_file(const std::shared_ptr<const Fd>& file,
+                                            std::uint64_t offset) = 0;
   /// No more bytes come and everything is closed; last and once. `error` is a whole message when it
   /// failed.
   virtual void source_done(SourceEnd end, const std::string& error) = 0;

@@ -1,29 +1,13 @@
 #include "stream_opener.hpp"
 
-#include <chrono>
 #include <exception>
 #include <utility>
 
 #include "console.hpp"
+#include "errors.hpp"
+#include "tls_setup.hpp"
 
 namespace sluice::cli {
-
-namespace {
-
-// RFC 8305: how long one address may take before the next is tried beside it.
-constexpr std::chrono::milliseconds next_address_after{250};
-
-std::string reason_text(const std::exception_ptr& reason) {
-  try {
-    std::rethrow_exception(reason);
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "unknown error";
-  }
-}
-
-}  // namespace
 
 // The first protocol of every connection: it decides whether the connection is wanted.
 class StreamOpener::Gate final : public Protocol {
@@ -39,6 +23,7 @@ StreamOpener::StreamOpener(EventLoop& loop, Endpoint endpoint, OnStream on_strea
                            OnFailure on_failure)
     : loop_(loop),
       endpoint_(std::move(endpoint)),
+      tls_(make_tls_context(endpoint_)),
       on_stream_(std::move(on_stream)),
       on_failure_(std::move(on_failure)) {}
 
@@ -64,9 +49,10 @@ void StreamOpener::close() {
 void StreamOpener::connect() {
   const auto factory = [this] { return std::make_shared<Gate>(*this); };
   Future<Connection<Gate>> future = [&] {
-    if (endpoint_.kind == EndpointKind::tcp) {
+    if (endpoint_.is_tcp()) {
       ConnectOptions options;
       options.happy_eyeballs_delay = next_address_after;
+      use_tls(options, tls_);
       return loop_.create_connection(factory, endpoint_.host, endpoint_.port, options);
     }
     return loop_.create_unix_connection(factory, endpoint_.path);
@@ -84,7 +70,7 @@ void StreamOpener::listen() {
   ServerOptions options;
   options.start_serving = false;
   Future<std::shared_ptr<Server>> future = [&] {
-    if (endpoint_.kind == EndpointKind::tcp_listen) {
+    if (endpoint_.is_tcp()) {
       return loop_.create_server(factory, endpoint_.host, endpoint_.port, options);
     }
     return loop_.create_unix_server(factory, endpoint_.path, options);
@@ -114,7 +100,7 @@ void StreamOpener::serve_first(std::shared_ptr<Server> server) {
   }
   // Only now, because whoever reads it may connect at once.
   for (const SocketAddress& address : server_->sockets()) {
-    write_all(StandardStream::error, "listening on " + url_of(address) + "\n");
+    write_all(StandardStream::error, "listening on " + url_of(address, endpoint_) + "\n");
   }
 }
 
@@ -123,15 +109,40 @@ void StreamOpener::take(const std::shared_ptr<Transport>& transport) {
     transport->abort();
     return;
   }
-  state_ = State::ended;
   if (server_) {
     server_->close();
   }
+  if (tls_ && endpoint_.listens()) {
+    secure(transport);
+    return;
+  }
+  state_ = State::ended;
   on_stream_(transport);
 }
 
+// The first connection is the one, also when it turns out not to speak TLS: who connects by mistake
+// is told of, not passed over.
+void StreamOpener::secure(const std::shared_ptr<Transport>& transport) {
+  state_ = State::securing;
+  transport->pause_reading();
+  StartTlsOptions options;
+  options.ssl_handshake_timeout = tls_handshake_time;
+  options.ssl_shutdown_timeout = tls_farewell_time;
+  const auto future = loop_.start_tls(transport, transport->get_protocol(), tls_, options);
+  cancel_ = [future] { future.cancel(); };
+  future.add_done_callback([this](const Future<std::shared_ptr<Transport>>& done) {
+    if (done.cancelled()) return;
+    if (done.exception()) {
+      fail("accept on", done.exception());
+    } else if (state_ == State::securing) {
+      state_ = State::ended;
+      on_stream_(done.get());
+    }
+  });
+}
+
 void StreamOpener::fail(const std::string& attempt, std::exception_ptr reason) {
-  if (state_ != State::opening) {
+  if (state_ == State::ended) {
     return;
   }
   state_ = State::ended;

@@ -5,7 +5,8 @@
 
 namespace sluice::cli {
 
-/// Reads a TCP or Unix connection, straight into the blocks that the sinks share. Sends nothing.
+/// Reads a TCP, TLS or Unix connection, straight into the blocks that the sinks share. Sends
+/// nothing.
 class StreamSource final : public ReadingSource {
  public:
   StreamSource(EventLoop& loop, const Endpoint& endpoint, SourceListener& listener);

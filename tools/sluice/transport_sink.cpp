@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "farewell.hpp"
+
 namespace sluice::cli {
 
 namespace {
@@ -39,7 +41,8 @@ void TransportSink::flushed() {
   if (state_ != SinkState::flushing) {
     return;
   }
-  if (peer_end_ != PeerEnd::awaited) {
+  // Where there is no half-close (TLS 1.2), close() says the end and awaits the peer's by itself.
+  if (peer_end_ != PeerEnd::awaited || !transport_->can_write_eof()) {
     close();
     return;
   }
@@ -118,6 +121,11 @@ void TransportSink::lost(std::error_code error) {
   // A transport that was made after abort() is no business of the listener any more.
   if (!transport_) return;
   linger_.cancel();
+  const bool told_the_end = state_ == SinkState::lingering || state_ == SinkState::closing;
+  if (told_the_end && is_missing_farewell(error)) {
+    state_ = SinkState::closing;
+    error = {};
+  }
   const std::string fault = state_ == SinkState::aborted ? std::string() : reader_fault();
   if (!fault.empty()) {
     state_ = SinkState::failed;

@@ -21,6 +21,10 @@ class TransportSink : public Sink {
   [[nodiscard]] WriteStatistics statistics() const override;
   [[nodiscard]] std::size_t buffer_size() const override;
   [[nodiscard]] WriteBufferLimits limits() const override;
+  Future<std::uint64_t> send_file(const std::shared_ptr<const Fd>& file,
+                                  std::uint64_t offset) override {
+    return loop_.sendfile(transport_, file, offset);
+  }
 
  protected:
   /// Whether the other end can say, by its own end of file, that it has read everything.
@@ -59,11 +63,13 @@ class TransportSink : public Sink {
   TimerHandle linger_;
 };
 
-/// A TCP or Unix connection. What the peer sends is read and thrown away.
+/// A TCP, TLS or Unix connection. What the peer sends is read and thrown away.
 class StreamSink final : public TransportSink {
  public:
   StreamSink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks, SinkListener& listener);
   void open() override;
+  // What TLS sends has to be encrypted first.
+  [[nodiscard]] bool takes_files() const override { return !endpoint().is_tls(); }
 
  private:
   void cancel_opening() override;
@@ -77,6 +83,7 @@ class PipeSink final : public TransportSink {
   PipeSink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks, SinkListener& listener,
            Fd fd = {});
   void open() override;
+  [[nodiscard]] bool takes_files() const override { return true; }
 
  private:
   class Writer;
