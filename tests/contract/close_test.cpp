@@ -197,7 +197,7 @@ TEST_P(StreamContract, W44_CloseInsideMadeKeepsReadingFromStarting) {
   EXPECT_EQ(trace(), "CM CL(ok)");
 }
 
-TEST_P(PromptContract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
+TEST_P(PlainContract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
   start();
   const int fd = transport().fileno();
   bool open_during = false;
@@ -209,7 +209,7 @@ TEST_P(PromptContract, W45_TheDescriptorIsOpenDuringLostAndClosedAfterIt) {
   EXPECT_FALSE(maker().is_open(fd));
 }
 
-TEST_P(PromptContract, W45_AnExceptionFromLostIsReportedAndChangesNothingElse) {
+TEST_P(PlainContract, W45_AnExceptionFromLostIsReportedAndChangesNothingElse) {
   start();
   const int fd = transport().fileno();
   record().on_connection_lost = [](std::error_code) { throw std::runtime_error("from CL"); };

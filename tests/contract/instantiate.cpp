@@ -37,7 +37,7 @@ bool stream(const Variant& v) {
 bool half_closing(const Variant& v) {
   return stream(v) && v.kind.traits.half_close;
 }
-bool prompt(const Variant& v) {
+bool plain(const Variant& v) {
   return !v.kind.traits.farewell;
 }
 bool pipe(const Variant& v) {
@@ -52,8 +52,11 @@ bool unwatched(const Variant& v) {
 bool breaking(const Variant& v) {
   return v.kind.traits.breaks_at_once;
 }
-bool prompt(const Variant& v) {
+bool on_loop(const Variant& v) {
   return !v.kind.traits.completes_later;
+}
+bool prompt(const Variant& v) {
+  return plain(v) && on_loop(v);
 }
 bool scripted(const Variant& v) {
   return v.kind.traits.scripted;
@@ -70,17 +73,17 @@ auto where() {
   INSTANTIATE_TEST_SUITE_P(All, suite, (where<__VA_ARGS__>()), variant_name)
 
 INSTANTIATE_TEST_SUITE_P(All, Contract, where<>(), variant_name);
-INSTANTIATE(PromptContract, prompt);
-INSTANTIATE(OpenContract, prompt, open);
-INSTANTIATE(CloggedContract, prompt, clogged);
-INSTANTIATE(ImmediateContract, prompt, open, immediate);
-INSTANTIATE(CoalesceContract, prompt, open, coalesce);
-INSTANTIATE(AnyImmediateContract, prompt, immediate);
+INSTANTIATE(OpenContract, on_loop, open);
+INSTANTIATE(CloggedContract, on_loop, clogged);
+INSTANTIATE(ImmediateContract, on_loop, open, immediate);
+INSTANTIATE(CoalesceContract, on_loop, open, coalesce);
+INSTANTIATE(AnyImmediateContract, on_loop, immediate);
 INSTANTIATE(AnyCoalesceContract, coalesce);
 INSTANTIATE(StreamContract, stream);
 INSTANTIATE(OpenStreamContract, stream, open);
 INSTANTIATE(HalfCloseContract, half_closing);
 INSTANTIATE(OpenHalfCloseContract, half_closing, open);
+INSTANTIATE(PlainContract, plain);
 INSTANTIATE(PromptContract, prompt);
 INSTANTIATE(PromptStreamContract, prompt, stream);
 INSTANTIATE(PromptCoalesceContract, prompt, open, coalesce);

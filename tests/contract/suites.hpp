@@ -9,10 +9,8 @@ namespace sluice::testing {
 
 /// Every transport, open and clogged, with both policies.
 class Contract : public ContractTest {};
-/// Kinds whose bytes the loop itself gives to the kernel, so that what was taken, and the end, show
-/// in the same turn: all but files.
-class PromptContract : public ContractTest {};
-/// These, open: the kernel's buffer is empty at the start.
+/// Kinds whose bytes the loop itself gives to the kernel, so that what was taken shows in the same
+/// turn: all but files. Open: the kernel's buffer is empty at the start.
 class OpenContract : public ContractTest {};
 /// These, clogged: the kernel's buffer is full at the start.
 class CloggedContract : public ContractTest {};
@@ -31,6 +29,8 @@ class OpenStreamContract : public ContractTest {};
 class HalfCloseContract : public ContractTest {};
 class OpenHalfCloseContract : public ContractTest {};
 /// Kinds that say no farewell: close() needs nothing of the peer. All but TLS.
+class PlainContract : public ContractTest {};
+/// Kinds that are at their end in the turn in which their last byte has gone: all but TLS and files.
 class PromptContract : public ContractTest {};
 class PromptStreamContract : public ContractTest {};
 class PromptCoalesceContract : public ContractTest {};

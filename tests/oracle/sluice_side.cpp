@@ -146,7 +146,7 @@ Trace Run::execute() {
     EventLoop loop(options);
     loop_ = &loop;
     loop.set_exception_handler([this](const ExceptionContext& context) { handle(context); });
-    kernel_->open(scenario_.kind);
+    kernel_->open_connection(scenario_.kind);
     kernel_->on_idle([this] { return advance(); });
     run_program(scenario_.steps.front());
     adopt(loop);

@@ -60,7 +60,7 @@ std::string checksum(Bytes bytes) {
   return text.data();
 }
 
-void TracedKernel::open(TransportKind kind) {
+void TracedKernel::open_connection(TransportKind kind) {
   fd_ = kind == TransportKind::socket ? open_stream() : open_write_pipe();
   set_room(fd_, 0);
 }

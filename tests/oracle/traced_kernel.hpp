@@ -22,7 +22,7 @@ class TracedKernel final : public testing::ScriptedKernel {
   explicit TracedKernel(std::function<void(std::string)> trace) : trace_(std::move(trace)) {}
 
   /// Makes the descriptor, without room.
-  void open(TransportKind kind);
+  void open_connection(TransportKind kind);
   [[nodiscard]] int descriptor() const noexcept { return fd_; }
   /// Does what the operation, one for the kernel, says.
   void apply(const Operation& operation);
