@@ -7,12 +7,14 @@
 
 namespace sluice::core {
 
-/// The life of a transport. It only ever moves down this list; asyncio calls the middle two CLOSING
-/// (W-1).
+/// The life of a transport. It only ever moves down this list; asyncio calls the middle ones
+/// CLOSING (W-1).
 enum class LifeState : std::uint8_t {
   open,      ///< Reads and writes.
   draining,  ///< close() was called: nothing is read, nothing new is accepted, queued bytes still
              ///< go out.
+  parting,   ///< The last byte has gone, and what the end still needs is under way: TLS says
+             ///< farewell, a file is completed.
   losing,    ///< connection_lost is on its way: nothing is read or sent any more.
   closed,    ///< connection_lost has returned and the descriptor is closed.
 };
@@ -25,8 +27,8 @@ class Lifecycle {
   [[nodiscard]] bool draining() const noexcept { return state_ == LifeState::draining; }
   [[nodiscard]] bool closed() const noexcept { return state_ == LifeState::closed; }
   [[nodiscard]] bool closing() const noexcept { return state_ != LifeState::open; }
-  /// Whether bytes may still go out and the protocol may still be told about them.
-  [[nodiscard]] bool alive() const noexcept { return state_ <= LifeState::draining; }
+  /// Whether the connection may still be used and the protocol may still be told about it.
+  [[nodiscard]] bool alive() const noexcept { return state_ <= LifeState::parting; }
 
   /// True, and the move is made, if the table allows it from here; otherwise nothing happens. This
   /// is what makes close(), abort() and every kind of loss happen once.
@@ -39,12 +41,13 @@ class Lifecycle {
   }
 
   [[nodiscard]] static constexpr bool allowed(LifeState from, LifeState to) noexcept {
-    constexpr std::array<std::array<bool, 4>, 4> table{{
-        //  open   draining losing  closed      to / from
-        {false, true, true, false},    // open
-        {false, false, true, false},   // draining
-        {false, false, false, true},   // losing
-        {false, false, false, false},  // closed
+    constexpr std::array<std::array<bool, 5>, 5> table{{
+        //  open   draining parting losing closed      to / from
+        {false, true, false, true, false},    // open
+        {false, false, true, true, false},    // draining
+        {false, false, false, true, false},   // parting
+        {false, false, false, false, true},   // losing
+        {false, false, false, false, false},  // closed
     }};
     return table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
   }

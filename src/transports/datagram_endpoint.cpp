@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "core/check.hpp"
-
 namespace sluice::transports {
 namespace {
 
@@ -45,15 +43,13 @@ std::shared_ptr<DatagramEndpoint> DatagramEndpoint::create(loop::LoopCore& loop,
   endpoint->protocol_ = checked(protocol);
   loop.reactor().claim(endpoint->fd_);
   // Only now is it the loop's: what threw before has closed the descriptor.
-  endpoint->self_ = endpoint;
-  loop.add_resident(*endpoint);
+  endpoint->live(endpoint);
   loop.soon([endpoint, begun = std::move(begun)] { endpoint->begin(begun); });
   return endpoint;
 }
 
 DatagramEndpoint::DatagramEndpoint(loop::LoopCore& loop, DatagramBirth birth)
-    : loop_(&loop),
-      log_(loop.log()),
+    : TransportLife(loop),
       sockname_(std::move(birth.sockname)),
       remote_(std::move(birth.remote)),
       path_(std::move(birth.path)),
@@ -92,19 +88,11 @@ void DatagramEndpoint::begin(const std::function<void()>& begun) {
 }
 
 void DatagramEndpoint::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
+  check_thread();
   if (life_.closed()) {
     return;
   }
   loop_->bury(std::exchange(protocol_, checked(protocol)));
-}
-
-void DatagramEndpoint::check_thread() const {
-  // A closed transport may have outlived its loop.
-  if constexpr (core::debug_checks) {
-    if (!life_.closed()) {
-      loop_->check_thread();
-    }
-  }
 }
 
 void DatagramEndpoint::sendto(Bytes data, const std::optional<SocketAddress>& addr) {
@@ -245,21 +233,7 @@ void DatagramEndpoint::abort() {
   lose({}, Delivery::soon);
 }
 
-// The only way to connection_lost. What is asked for twice happens once: the lifecycle moves only
-// once.
-void DatagramEndpoint::lose(std::error_code error, Delivery delivery) {
-  if (!life_.move_to(core::LifeState::losing)) {
-    return;
-  }
-  let_go_of_datagrams();
-  if (delivery == Delivery::now) {
-    deliver_connection_lost(error);
-  } else {
-    loop_->soon([self = shared_from_this(), error] { self->deliver_connection_lost(error); });
-  }
-}
-
-void DatagramEndpoint::let_go_of_datagrams() noexcept {
+void DatagramEndpoint::stop(std::error_code /*error*/) noexcept {
   write_.discard();
   discarded_ += sink_.queued();
   sink_.forget_queued();
@@ -271,28 +245,6 @@ void DatagramEndpoint::let_go_of_datagrams() noexcept {
   loop_->reactor().remove(fd_);
 }
 
-void DatagramEndpoint::deliver_connection_lost(std::error_code error) {
-  if (life_.closed()) {
-    return;
-  }
-  std::exception_ptr thrown;
-  try {
-    protocol_->connection_lost(error);
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  release_descriptor();
-  if (thrown) {
-    loop_->call_exception_handler(
-        {"Exception in callback protocol.connection_lost()", thrown, this, protocol_.get()});
-  }
-  static_cast<void>(life_.move_to(core::LifeState::closed));
-  // Both may be on the stack below us.
-  loop_->bury(std::exchange(protocol_, nullptr));
-  loop::Resident::unlink();
-  loop_->bury(std::exchange(self_, nullptr));
-}
-
 void DatagramEndpoint::release_descriptor() noexcept {
   path_.remove(loop_->sys());
   if (borrowed_) {
@@ -300,17 +252,6 @@ void DatagramEndpoint::release_descriptor() noexcept {
   }
   loop_->reactor().disclaim(fd_);
   static_cast<void>(loop_->sys().close(std::exchange(fd_, -1)));
-}
-
-// The loop is closing: the same end without the callbacks.
-void DatagramEndpoint::drop() noexcept {
-  if (life_.move_to(core::LifeState::losing)) {
-    let_go_of_datagrams();
-  }
-  release_descriptor();
-  static_cast<void>(life_.move_to(core::LifeState::closed));
-  loop_->bury(std::exchange(protocol_, nullptr));
-  loop_->bury(std::exchange(self_, nullptr));
 }
 
 void DatagramEndpoint::on_io(loop::IoEvents events) {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <span>
 #include <system_error>
+#include <utility>
 #include <vector>
 
-#include "core/lifecycle.hpp"
 #include "core/read_side.hpp"
 #include "core/write_side.hpp"
 #include "loop/loop_core.hpp"
@@ -19,6 +19,7 @@
 #include "transports/datagram_sink.hpp"
 #include "transports/datagram_source.hpp"
 #include "transports/socket_path.hpp"
+#include "transports/transport_life.hpp"
 
 namespace sluice::transports {
 
@@ -38,14 +39,14 @@ struct DatagramBirth {
   SocketPath path{};
 };
 
-/// The transport of a datagram socket: a descriptor, a Lifecycle, a ReadSide, a WriteSide, and
+/// The transport of a datagram socket: a descriptor, a TransportLife, a ReadSide, a WriteSide, and
 /// between the latter two and the system a DatagramSource and a DatagramSink. Users see it as
 /// DatagramTransport.
 class DatagramEndpoint final : public DatagramTransport,
                                public std::enable_shared_from_this<DatagramEndpoint>,
+                               private TransportLife,
                                private loop::Watcher,
                                private loop::Flushable,
-                               private loop::Resident,
                                private core::WriteSideHost,
                                private core::ReadSideHost {
  public:
@@ -84,8 +85,6 @@ class DatagramEndpoint final : public DatagramTransport,
   [[nodiscard]] DatagramStatistics statistics() const override;
 
  private:
-  enum class Delivery : std::uint8_t { soon, now };
-
   /// How the protocol hears of refused datagrams. It is never told from inside error_received: one
   /// that sends again from there would never come back.
   enum class Telling : std::uint8_t {
@@ -94,7 +93,6 @@ class DatagramEndpoint final : public DatagramTransport,
     later,  ///< In the next turn.
   };
 
-  void check_thread() const;
   void begin(const std::function<void()>& begun);
   template <class Data>
   void send(Data data, const std::optional<SocketAddress>& addr);
@@ -105,15 +103,19 @@ class DatagramEndpoint final : public DatagramTransport,
   void tell_error(std::error_code error);
   void note_refused(const RefusedDatagram& refused);
   void hand_out();
-  void lose(std::error_code error, Delivery delivery);
-  void let_go_of_datagrams() noexcept;
-  void deliver_connection_lost(std::error_code error);
-  void release_descriptor() noexcept;
 
-  // loop::Watcher, Flushable, Resident
+  // TransportLife
+  BaseTransport& transport() noexcept override { return *this; }
+  void stop(std::error_code error) noexcept override;
+  void call_connection_lost(std::error_code error) override { protocol_->connection_lost(error); }
+  void release_descriptor() noexcept override;
+  std::shared_ptr<BaseProtocol> leave() noexcept override { return std::move(protocol_); }
+  void stop_untold() noexcept override { stop({}); }
+  std::shared_ptr<BaseProtocol> leave_untold() noexcept override { return leave(); }
+
+  // loop::Watcher, Flushable
   void on_io(loop::IoEvents events) override;
   void on_end_of_turn() override;
-  void drop() noexcept override;
 
   // core::WriteSideHost
   void call_pause_writing() noexcept override;
@@ -131,9 +133,6 @@ class DatagramEndpoint final : public DatagramTransport,
   void read_failed(std::error_code error) override { lose(error, Delivery::soon); }
   void request_read() noexcept override { loop_->request_service(*this, {.readable = true}); }
 
-  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
-  std::shared_ptr<loop::Log> log_;
-  std::shared_ptr<DatagramEndpoint> self_;  // from birth until connection_lost has returned
   std::shared_ptr<DatagramProtocol> protocol_;
   std::optional<SocketAddress> sockname_;
   std::optional<SocketAddress> remote_;
@@ -141,7 +140,6 @@ class DatagramEndpoint final : public DatagramTransport,
   int fd_;
   bool borrowed_;
   bool connected_;
-  core::Lifecycle life_;
   DatagramSink sink_;
   DatagramSource source_;
   core::ReadSide read_;

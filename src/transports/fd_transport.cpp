@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "core/check.hpp"
 #include "sluice/error.hpp"
 #include "sys/error_table.hpp"
 
@@ -60,8 +59,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
     loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   }
   // Only now is it the loop's: what threw before has closed the descriptor.
-  transport->self_ = transport;
-  loop.add_resident(*transport);
+  transport->live(transport);
   if (transport->group_) {
     transport->group_->attached(*transport);
   }
@@ -80,8 +78,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
 }
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
-    : loop_(&loop),
-      log_(loop.log()),
+    : TransportLife(loop),
       names_(names_of(birth)),
       group_(std::move(birth.group)),
       channel_(std::move(birth.channel)),
@@ -160,15 +157,6 @@ void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
   loop_->bury(protocol_.set(std::move(protocol)));
 }
 
-void FdTransport::check_thread() const {
-  // A closed transport may have outlived its loop.
-  if constexpr (core::debug_checks) {
-    if (!life_.closed()) {
-      loop_->check_thread();
-    }
-  }
-}
-
 void FdTransport::pause_reading() {
   check_thread();
   read_.pause();
@@ -244,6 +232,10 @@ void FdTransport::close() {
 // Everything has been sent: the connection is at its end, but for a farewell that is owed, or for
 // what a file has yet to do off the loop's thread.
 void FdTransport::finish(Delivery delivery) {
+  // Whoever closes from inside resume_writing is told of the last byte twice.
+  if (!life_.move_to(core::LifeState::parting)) {
+    return;
+  }
   if (session_ && session_->part()) {
     return;
   }
@@ -276,49 +268,18 @@ void FdTransport::write_eof() {
   }
 }
 
-// The only way to connection_lost. What is asked for twice happens once: the lifecycle moves only
-// once.
-void FdTransport::lose(std::error_code error, Delivery delivery) {
-  if (!life_.move_to(core::LifeState::losing)) {
-    return;
-  }
+void FdTransport::stop(std::error_code error) {
   write_.discard(error);
   loop_->reactor().remove(fd_);
   if (session_) {
     session_->end(error);
   }
-  if (delivery == Delivery::now) {
-    deliver_connection_lost(error);
-  } else {
-    loop_->soon([self = shared_from_this(), error] { self->deliver_connection_lost(error); });
-  }
 }
 
-void FdTransport::deliver_connection_lost(std::error_code error) {
-  if (life_.closed()) {
-    return;
+void FdTransport::call_connection_lost(std::error_code error) {
+  if (!session_ || !session_->unknown_to_protocol()) {
+    protocol_->connection_lost(error);
   }
-  std::exception_ptr thrown;
-  try {
-    if (!session_ || !session_->unknown_to_protocol()) {
-      protocol_->connection_lost(error);
-    }
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  release_descriptor();
-  if (thrown) {
-    loop_->call_exception_handler(
-        {"Exception in callback protocol.connection_lost()", thrown, this, protocol_.get().get()});
-  }
-  static_cast<void>(life_.move_to(core::LifeState::closed));
-  if (group_) {
-    std::exchange(group_, nullptr)->detached(*this);
-  }
-  // Both may be on the stack below us.
-  loop_->bury(protocol_.take());
-  loop::Resident::unlink();
-  loop_->bury(std::exchange(self_, nullptr));
 }
 
 void FdTransport::release_descriptor() noexcept {
@@ -332,21 +293,25 @@ void FdTransport::release_descriptor() noexcept {
   }
 }
 
-// The loop is closing: the same end without the callbacks.
-void FdTransport::drop() noexcept {
-  if (life_.move_to(core::LifeState::losing)) {
-    write_.drop();
-    loop_->reactor().remove(fd_);
+std::shared_ptr<BaseProtocol> FdTransport::leave() noexcept {
+  if (group_) {
+    std::exchange(group_, nullptr)->detached(*this);
   }
+  return protocol_.take();
+}
+
+void FdTransport::stop_untold() noexcept {
+  write_.drop();
+  loop_->reactor().remove(fd_);
+}
+
+std::shared_ptr<BaseProtocol> FdTransport::leave_untold() noexcept {
   if (session_) {
     session_->drop();
   }
-  release_descriptor();
-  static_cast<void>(life_.move_to(core::LifeState::closed));
   group_.reset();
   core::ListHook<GroupTag>::unlink();
-  loop_->bury(protocol_.take());
-  loop_->bury(std::exchange(self_, nullptr));
+  return protocol_.take();
 }
 
 void FdTransport::on_io(loop::IoEvents events) {

@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include "core/intrusive_list.hpp"
-#include "core/lifecycle.hpp"
 #include "core/read_side.hpp"
 #include "core/write_side.hpp"
 #include "loop/loop_core.hpp"
@@ -18,6 +17,7 @@
 #include "transports/conduit.hpp"
 #include "transports/protocol_slot.hpp"
 #include "transports/session.hpp"
+#include "transports/transport_life.hpp"
 
 namespace sluice::transports {
 
@@ -60,15 +60,15 @@ struct Birth {
   std::shared_ptr<TransportGroup> group{};
 };
 
-/// Every transport: a descriptor, a Lifecycle, a ReadSide, a WriteSide and a Channel. Users see it
-/// as Transport, WriteTransport or ReadTransport.
+/// Every transport of a stream: a descriptor, a TransportLife, a ReadSide, a WriteSide and a
+/// Channel. Users see it as Transport, WriteTransport or ReadTransport.
 class FdTransport final : public Transport,
                           public Conduit,
                           public std::enable_shared_from_this<FdTransport>,
                           public core::ListHook<GroupTag>,
+                          private TransportLife,
                           private loop::Watcher,
                           private loop::Flushable,
-                          private loop::Resident,
                           private core::WriteSideHost,
                           private core::ReadSideHost,
                           private SessionHost,
@@ -143,30 +143,31 @@ class FdTransport final : public Transport,
   [[nodiscard]] const Session* session() const noexcept { return session_.get(); }
 
  private:
-  enum class Delivery : std::uint8_t { soon, now };
-
   [[nodiscard]] bool reads() const noexcept {
     return kind_ == TransportKind::stream || kind_ == TransportKind::read_pipe;
   }
-  // Transports belong to the loop's thread; in debug builds a call from another one throws.
-  void check_thread() const;
   void begin(const std::function<void()>& begun);
   void introduce();
   void watch();
   void finish(Delivery delivery);
-  void lose(std::error_code error, Delivery delivery);
-  void deliver_connection_lost(std::error_code error);
-  void release_descriptor() noexcept;
   void note_fatal(const char* message, std::error_code error);
   void callback_failed(const char* message, const std::exception_ptr& exception);
   template <class Callout>
   bool call_or_lose(const char* message, Callout callout);
   void reader_gone();
 
-  // loop::Watcher, Flushable, Resident
+  // TransportLife
+  BaseTransport& transport() noexcept override { return *this; }
+  void stop(std::error_code error) override;
+  void call_connection_lost(std::error_code error) override;
+  void release_descriptor() noexcept override;
+  std::shared_ptr<BaseProtocol> leave() noexcept override;
+  void stop_untold() noexcept override;
+  std::shared_ptr<BaseProtocol> leave_untold() noexcept override;
+
+  // loop::Watcher, Flushable
   void on_io(loop::IoEvents events) override;
   void on_end_of_turn() override { write_.flush(core::FlushCause::end_of_turn); }
-  void drop() noexcept override;
 
   // core::WriteSideHost
   void call_pause_writing() noexcept override;
@@ -203,10 +204,7 @@ class FdTransport final : public Transport,
   };
   static std::unique_ptr<Names> names_of(Birth& birth);
 
-  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
-  std::shared_ptr<loop::Log> log_;
-  std::shared_ptr<FdTransport> self_;  // from birth until connection_lost has returned
-  std::unique_ptr<Names> names_;       // before the descriptor: it may throw
+  std::unique_ptr<Names> names_;  // before the descriptor: it may throw
   std::shared_ptr<TransportGroup> group_;
   std::unique_ptr<Channel> channel_;
   std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
@@ -215,7 +213,6 @@ class FdTransport final : public Transport,
   TransportKind kind_;
   bool borrowed_;
   bool hangup_is_loss_;
-  core::Lifecycle life_;
   ProtocolSlot protocol_;
   core::ReadSide read_;
   core::WriteSide write_;

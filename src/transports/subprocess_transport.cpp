@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "core/check.hpp"
 #include "sys/constants.hpp"
 #include "sys/error_table.hpp"
 #include "transports/child_pipes.hpp"
@@ -30,8 +29,7 @@ std::shared_ptr<ChildTransport> ChildTransport::create(loop::LoopCore& loop, Chi
     }
   }
   // Only now is it the loop's: what threw before has ended the child.
-  transport->self_ = transport;
-  loop.add_resident(*transport);
+  transport->live(transport);
   for (int slot = 0; slot < 3; ++slot) {
     if (const auto& pipe = birth.pipes[static_cast<std::size_t>(slot)]) {
       transport->add_pipe(slot, pipe->release());
@@ -43,17 +41,11 @@ std::shared_ptr<ChildTransport> ChildTransport::create(loop::LoopCore& loop, Chi
 
 ChildTransport::ChildTransport(loop::LoopCore& loop, const ChildBirth& birth,
                                std::shared_ptr<SubprocessProtocol> protocol)
-    : loop_(&loop),
-      log_(loop.log()),
-      protocol_(std::move(protocol)),
-      pid_(birth.pid),
-      pidfd_(birth.pidfd) {}
+    : TransportLife(loop), protocol_(std::move(protocol)), pid_(birth.pid), pidfd_(birth.pidfd) {}
 
 ChildTransport::~ChildTransport() {
   // Only a transport that was never the loop's still has a child.
-  if (pidfd_ >= 0) {
-    end_child();
-  }
+  release_descriptor();
 }
 
 void ChildTransport::add_pipe(int slot, Fd fd) {
@@ -89,6 +81,7 @@ void ChildTransport::begin(const std::function<void()>& begun) {
 }
 
 void ChildTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
+  check_thread();
   if (life_.closed()) {
     return;
   }
@@ -104,15 +97,6 @@ std::shared_ptr<BaseTransport> ChildTransport::get_pipe_transport(int fd) const 
     return nullptr;
   }
   return std::static_pointer_cast<Transport>(pipes_[static_cast<std::size_t>(fd)]);
-}
-
-void ChildTransport::check_thread() const {
-  // A closed transport may have outlived its loop.
-  if constexpr (core::debug_checks) {
-    if (!life_.closed()) {
-      loop_->check_thread();
-    }
-  }
 }
 
 std::error_code ChildTransport::send_signal(int number) {
@@ -203,25 +187,10 @@ void ChildTransport::child_ended(int returncode) {
   finish_if_all_gone();
 }
 
-// The only way to connection_lost; the lifecycle moves only once.
 void ChildTransport::finish_if_all_gone() {
-  if (!returncode_ || open_pipes_ > 0 || !life_.move_to(core::LifeState::losing)) {
-    return;
+  if (returncode_ && open_pipes_ == 0) {
+    lose({}, Delivery::soon);
   }
-  loop_->soon([self = shared_from_this()] { self->deliver_connection_lost(); });
-}
-
-void ChildTransport::deliver_connection_lost() {
-  if (life_.closed()) {
-    return;
-  }
-  loop_->guarded("Exception in callback protocol.connection_lost()", this, protocol_.get(),
-                 [&] { protocol_->connection_lost({}); });
-  static_cast<void>(life_.move_to(core::LifeState::closed));
-  // Both may be on the stack below us.
-  loop_->bury(std::exchange(protocol_, nullptr));
-  loop::Resident::unlink();
-  loop_->bury(std::exchange(self_, nullptr));
 }
 
 // Kills and collects. Waiting is short: a killed process ends by itself.
@@ -242,15 +211,11 @@ void ChildTransport::release_pidfd() noexcept {
   static_cast<void>(loop_->sys().close(std::exchange(pidfd_, -1)));
 }
 
-// The loop is closing: the same end without the callbacks. The pipes are dropped by themselves.
-void ChildTransport::drop() noexcept {
-  static_cast<void>(life_.move_to(core::LifeState::losing));
+// Only a loop that is closing finds a child that has not ended.
+void ChildTransport::release_descriptor() noexcept {
   if (pidfd_ >= 0) {
     end_child();
   }
-  static_cast<void>(life_.move_to(core::LifeState::closed));
-  loop_->bury(std::exchange(protocol_, nullptr));
-  loop_->bury(std::exchange(self_, nullptr));
 }
 
 }  // namespace sluice::transports

@@ -5,13 +5,13 @@
 #include <memory>
 #include <optional>
 
-#include "core/lifecycle.hpp"
 #include "loop/loop_core.hpp"
 #include "loop/watcher.hpp"
 #include "sluice/subprocess.hpp"
 #include "sys/spawn.hpp"
 #include "transports/birth.hpp"
 #include "transports/fd_transport.hpp"
+#include "transports/transport_life.hpp"
 
 namespace sluice::transports {
 
@@ -31,8 +31,8 @@ struct ChildBirth {
 class ChildTransport final : public SubprocessTransport,
                              public std::enable_shared_from_this<ChildTransport>,
                              public TransportGroup,
-                             private loop::Watcher,
-                             private loop::Resident {
+                             private TransportLife,
+                             private loop::Watcher {
  public:
   /// Makes the transport and those of the pipes, and schedules connection_made, then `begun`, in
   /// one callback behind the pipes' own. Throws std::system_error, with the child killed and
@@ -77,11 +77,9 @@ class ChildTransport final : public SubprocessTransport,
  private:
   void add_pipe(int slot, Fd fd);
   void begin(const std::function<void()>& begun);
-  void check_thread() const;
   void child_ended(int returncode);
   void child_was_collected();
   void finish_if_all_gone();
-  void deliver_connection_lost();
   void end_child() noexcept;
   void release_pidfd() noexcept;
   [[nodiscard]] sys::Result<std::optional<int>> wait(sys::ChildWait how) noexcept;
@@ -90,20 +88,24 @@ class ChildTransport final : public SubprocessTransport,
   void attached(FdTransport& transport) noexcept override;
   void detached(FdTransport& transport) noexcept override;
 
-  // loop::Watcher, Resident
-  void on_io(loop::IoEvents events) override;
-  void drop() noexcept override;
+  // TransportLife. What the pipes hold they release themselves, and so they are dropped.
+  BaseTransport& transport() noexcept override { return *this; }
+  void stop(std::error_code /*error*/) override {}
+  void call_connection_lost(std::error_code error) override { protocol_->connection_lost(error); }
+  void release_descriptor() noexcept override;
+  std::shared_ptr<BaseProtocol> leave() noexcept override { return std::move(protocol_); }
+  void stop_untold() noexcept override {}
+  std::shared_ptr<BaseProtocol> leave_untold() noexcept override { return leave(); }
 
-  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
-  std::shared_ptr<loop::Log> log_;
-  std::shared_ptr<ChildTransport> self_;  // from creation until connection_lost has returned
+  // loop::Watcher
+  void on_io(loop::IoEvents events) override;
+
   std::shared_ptr<SubprocessProtocol> protocol_;
   std::array<std::shared_ptr<FdTransport>, 3> pipes_;
   std::optional<int> returncode_;
   std::size_t open_pipes_ = 0;
   int pid_;
   int pidfd_;  // until the child's end
-  core::Lifecycle life_;
 };
 
 }  // namespace sluice::transports

@@ -219,6 +219,18 @@ TEST_P(Contract, W76_ADrainingTransportResumesAndThenIsLost) {
   EXPECT_EQ(trace(), "CM PW RW CL(ok)");
 }
 
+// Resume finds the queue empty, so close() is the end itself, and the flush that goes on is no
+// second.
+TEST_P(Contract, W76_ATransportClosedInsideResumeIsLostOnceAndInOrder) {
+  start();
+  block(20'000);
+  record().on_resume_writing = [&] { transport().close(); };
+  transport().set_write_buffer_limits(0, 0);
+  expect_delivered_then_end();
+  run_until_lost();
+  EXPECT_EQ(trace(), "CM PW RW CL(ok)");
+}
+
 TEST_P(BreakingContract, W76_AFatalErrorInPauseDoesNotResume) {
   start();
   in_turn([&] { put(big); });

@@ -30,7 +30,8 @@ class HalfCloseContract : public ContractTest {};
 class OpenHalfCloseContract : public ContractTest {};
 /// Kinds that say no farewell: close() needs nothing of the peer. All but TLS.
 class PlainContract : public ContractTest {};
-/// Kinds that are at their end in the turn in which their last byte has gone: all but TLS and files.
+/// Kinds that are at their end in the turn in which their last byte has gone: all but TLS and
+/// files.
 class PromptContract : public ContractTest {};
 class PromptStreamContract : public ContractTest {};
 class PromptCoalesceContract : public ContractTest {};

@@ -10,15 +10,14 @@
 namespace sluice::core {
 namespace {
 
-constexpr std::array states{LifeState::open, LifeState::draining, LifeState::losing,
-                            LifeState::closed};
+constexpr std::array states{LifeState::open, LifeState::draining, LifeState::parting,
+                            LifeState::losing, LifeState::closed};
 
 // The only moves there are (W-1). Everything else in the square is refused.
 const std::vector<std::pair<LifeState, LifeState>> moves{
-    {LifeState::open, LifeState::draining},
-    {LifeState::open, LifeState::losing},
-    {LifeState::draining, LifeState::losing},
-    {LifeState::losing, LifeState::closed},
+    {LifeState::open, LifeState::draining},    {LifeState::open, LifeState::losing},
+    {LifeState::draining, LifeState::parting}, {LifeState::draining, LifeState::losing},
+    {LifeState::parting, LifeState::losing},   {LifeState::losing, LifeState::closed},
 };
 
 bool listed(LifeState from, LifeState to) {
@@ -27,8 +26,11 @@ bool listed(LifeState from, LifeState to) {
 
 Lifecycle in_state(LifeState wanted) {
   Lifecycle life;
-  if (wanted == LifeState::draining) {
+  if (wanted == LifeState::draining || wanted == LifeState::parting) {
     EXPECT_TRUE(life.move_to(LifeState::draining));
+    if (wanted == LifeState::parting) {
+      EXPECT_TRUE(life.move_to(LifeState::parting));
+    }
   } else if (wanted != LifeState::open) {
     EXPECT_TRUE(life.move_to(LifeState::losing));
   }

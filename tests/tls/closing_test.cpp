@@ -31,6 +31,22 @@ TEST_F(TlsClosing, T14_Q18_ABigWriteAndCloseDeliverEverythingThenSayFarewell) {
   EXPECT_EQ(record().trace(), "CM PW RW CL(ok)");
 }
 
+// W-120: resume finds the buffer empty, so that close() parts at once, and the flush goes on.
+TEST_F(TlsClosing, W120_AFarewellBegunInsideResumeIsAwaitedToo) {
+  open();
+  transport().set_write_buffer_limits(0, 0);
+  record().on_resume_writing = [&] { transport().close(); };
+  kernel().set_room(fd(), 0);
+  in_turn([&] { transport().write(std::string(100, 'x')); });
+  kernel().set_room(fd(), 1'000'000);
+  run_until([&] { return record().trace() == "CM PW RW"; });
+  run_some_turns();
+  EXPECT_FALSE(record().lost()) << "the peer's farewell is awaited";
+  peer().send_eof();
+  run_until([&] { return record().lost(); });
+  EXPECT_EQ(record().trace(), "CM PW RW CL(ok)");
+}
+
 // W-120
 TEST_F(TlsClosing, W120_WritesAfterCloseAreDropped) {
   open();

@@ -1,6 +1,7 @@
 // connect_file on a slow and a failing disk: what happens while a write is under way.
 #include <fcntl.h>
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -207,6 +208,7 @@ class LateErrors final : public testing::FaultySystemCalls {
   int copies = 0;
   int interruptions = 3;
   int attempts = 0;
+  std::atomic<int> renames = 0;
 
   sys::Status fsync(int fd) noexcept override {
     struct stat status {};
@@ -245,6 +247,7 @@ class LateErrors final : public testing::FaultySystemCalls {
     return hit ? sys::Status{error} : status;
   }
   sys::Status rename(const std::string& from, const std::string& to) noexcept override {
+    ++renames;
     return call == "rename" ? sys::Status{error} : FaultySystemCalls::rename(from, to);
   }
   sys::Status fchmod(int fd, mode_t mode) noexcept override {
@@ -302,6 +305,18 @@ TEST_F(LateError, OfAnInterruptedCloseIsNone) {
 
 TEST_F(LateError, CannotBeAskedForWithoutADescriptorToSpare) {
   EXPECT_EQ("CM CL(ok) new 1", replace_with("dup", EMFILE));
+}
+
+TEST_F(LateError, ComesNotFromAFileThatIsClosedInsideResumeAndSoCompletedOnce) {
+  put("file", "old");
+  connect("file", {.if_exists = IfExists::replace});
+  transport().set_write_buffer_limits(0, 0);
+  record().on_resume_writing = [this] { transport().close(); };
+  transport().write("new");
+  run_until_lost();
+  EXPECT_EQ("CM PW RW CL(ok)", trace());
+  EXPECT_EQ("new", content("file"));
+  EXPECT_EQ(1, system().renames);
 }
 
 // ---- Odd openings ----

@@ -1,0 +1,68 @@
+#include "transports/transport_life.hpp"
+
+#include <exception>
+#include <utility>
+
+#include "core/check.hpp"
+
+namespace sluice::transports {
+
+void TransportLife::live(std::shared_ptr<void> self) {
+  self_ = std::move(self);
+  loop_->add_resident(*this);
+}
+
+void TransportLife::check_thread() const {
+  // A closed transport may have outlived its loop.
+  if constexpr (core::debug_checks) {
+    if (!life_.closed()) {
+      loop_->check_thread();
+    }
+  }
+}
+
+void TransportLife::lose(std::error_code error, Delivery delivery) {
+  if (!life_.move_to(core::LifeState::losing)) {
+    return;
+  }
+  stop(error);
+  if (delivery == Delivery::now) {
+    deliver_connection_lost(error);
+  } else {
+    loop_->soon([this, self = self_, error] { deliver_connection_lost(error); });
+  }
+}
+
+void TransportLife::deliver_connection_lost(std::error_code error) {
+  if (life_.closed()) {
+    return;
+  }
+  std::exception_ptr thrown;
+  try {
+    call_connection_lost(error);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  release_descriptor();
+  if (thrown) {
+    loop_->call_exception_handler({"Exception in callback protocol.connection_lost()", thrown,
+                                   &transport(), transport().get_protocol().get()});
+  }
+  static_cast<void>(life_.move_to(core::LifeState::closed));
+  // Both may be on the stack below us.
+  loop_->bury(leave());
+  loop::Resident::unlink();
+  loop_->bury(std::exchange(self_, nullptr));
+}
+
+void TransportLife::drop() noexcept {
+  if (life_.move_to(core::LifeState::losing)) {
+    stop_untold();
+  }
+  release_descriptor();
+  static_cast<void>(life_.move_to(core::LifeState::closed));
+  loop_->bury(leave_untold());
+  loop_->bury(std::exchange(self_, nullptr));
+}
+
+}  // namespace sluice::transports

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <system_error>
+
+#include "core/lifecycle.hpp"
+#include "loop/loop_core.hpp"
+#include "sluice/transport.hpp"
+
+namespace sluice::transports {
+
+/// When connection_lost is called: like call_soon, or before the call that loses returns.
+enum class Delivery : std::uint8_t { soon, now };
+
+/// The life of a transport of any kind, and the only way to connection_lost.
+class TransportLife : private loop::Resident {
+ protected:
+  explicit TransportLife(loop::LoopCore& loop) : loop_(&loop), log_(loop.log()) {}
+  ~TransportLife() = default;
+
+  /// From now on the transport is the loop's: it lives until connection_lost has returned.
+  void live(std::shared_ptr<void> self);
+  /// Ends the connection. What is asked for twice happens once: the lifecycle moves only once.
+  void lose(std::error_code error, Delivery delivery);
+  /// Transports belong to the loop's thread; in debug builds a call from another one throws.
+  void check_thread() const;
+
+  loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
+  std::shared_ptr<loop::Log> log_;
+  core::Lifecycle life_;
+
+ private:
+  void deliver_connection_lost(std::error_code error);
+  // loop::Resident: the same end without the callbacks.
+  void drop() noexcept final;
+
+  [[nodiscard]] virtual BaseTransport& transport() noexcept = 0;
+  // The steps of the end, in this order.
+  /// Losing: nothing is read or sent any more, and what is queued is discarded.
+  virtual void stop(std::error_code error) = 0;
+  /// What it throws goes to the exception handler, after the descriptor is released.
+  virtual void call_connection_lost(std::error_code error) = 0;
+  virtual void release_descriptor() noexcept = 0;
+  /// Closed: hands over the protocol, which may be on the stack below.
+  [[nodiscard]] virtual std::shared_ptr<BaseProtocol> leave() noexcept = 0;
+  // The loop is closing; nobody is told.
+  /// In the place of stop(), if that was not called yet.
+  virtual void stop_untold() noexcept = 0;
+  /// In the place of leave().
+  [[nodiscard]] virtual std::shared_ptr<BaseProtocol> leave_untold() noexcept = 0;
+
+  std::shared_ptr<void> self_;  // while the transport is the loop's
+};
+
+}  // namespace sluice::transports
