@@ -83,6 +83,9 @@ void FileChannel::run() noexcept {
       break;
     case Task::finishing:
       finish_error_ = complete_file(*sys_, file_, abandoned_);
+      if (finish_error_) {
+        remove_temporary(*sys_, file_);
+      }
       break;
     case Task::closing:
       close_file(*sys_, file_);
@@ -104,6 +107,8 @@ void FileChannel::write_once() noexcept {
     // A file that takes nothing and does not say why would be offered the same for ever.
     written_ = SinkResult::failed(result.ok() ? std::make_error_code(std::errc::io_error)
                                               : sys::to_error_code(result.error));
+    // The connection is as good as lost, and whoever hears of it finds nothing left over.
+    remove_temporary(*sys_, file_);
   }
 }
 

@@ -241,11 +241,15 @@ std::error_code complete_file(sys::SystemCalls& sys, WritableFile& file,
   return error;
 }
 
-void close_file(sys::SystemCalls& sys, WritableFile& file) noexcept {
+void remove_temporary(sys::SystemCalls& sys, WritableFile& file) noexcept {
   if (!file.temporary.empty()) {
     static_cast<void>(sys.unlink(file.temporary));
     file.temporary.clear();
   }
+}
+
+void close_file(sys::SystemCalls& sys, WritableFile& file) noexcept {
+  remove_temporary(sys, file);
   if (file.fd >= 0) {
     static_cast<void>(sys.close(std::exchange(file.fd, -1)));
   }

@@ -39,6 +39,9 @@ struct OpenFailure {
 [[nodiscard]] std::error_code complete_file(sys::SystemCalls& sys, WritableFile& file,
                                             const std::atomic<bool>& unwanted) noexcept;
 
+/// Removes what will never be complete. The descriptor stays open.
+void remove_temporary(sys::SystemCalls& sys, WritableFile& file) noexcept;
+
 /// Closes the file and removes what is not complete.
 void close_file(sys::SystemCalls& sys, WritableFile& file) noexcept;
 
