@@ -15,14 +15,11 @@ endfunction()
 
 # sluice_test_speed(<target>)
 #
-# Makes a program of tests quick to compile: what every test includes is compiled once, and the tests
-# themselves are not optimised, for they wait for the library and the kernel.
+# Makes a program of tests quick to compile: several files at a time, for reading the headers is most
+# of the work; and not optimised, for tests wait for the library and the kernel.
 function(sluice_test_speed target)
-  if(SLUICE_PRECOMPILE)
-    target_precompile_headers(
-      ${target} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <functional> <map> <string> <vector>
-      <sluice/sluice.hpp>)
-  endif()
+  set_target_properties(
+    ${target} PROPERTIES UNITY_BUILD ${SLUICE_BATCH_TESTS} UNITY_BUILD_BATCH_SIZE 6)
   # The core's tests compute: they walk millions of sequences.
   if(NOT target STREQUAL "core_tests")
     target_compile_options(${target} PRIVATE -O0)

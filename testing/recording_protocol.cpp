@@ -8,28 +8,27 @@
 namespace sluice::testing {
 namespace {
 
-using Kind = ProtocolCall::Kind;
-
 std::string text_of(const ProtocolCall& call) {
   switch (call.kind) {
-    case Kind::connection_made:
+    case ProtocolCall::Kind::connection_made:
       return "CM";
-    case Kind::pause_writing:
+    case ProtocolCall::Kind::pause_writing:
       return "PW";
-    case Kind::resume_writing:
+    case ProtocolCall::Kind::resume_writing:
       return "RW";
-    case Kind::data_received:
+    case ProtocolCall::Kind::data_received:
       return "DR";
-    case Kind::eof_received:
+    case ProtocolCall::Kind::eof_received:
       return "ER";
-    case Kind::connection_lost:
+    case ProtocolCall::Kind::connection_lost:
       return "CL(" + name_of(call.error) + ")";
   }
   return "?";
 }
 
 bool is_reading_call(const ProtocolCall& call) {
-  return call.kind == Kind::data_received || call.kind == Kind::eof_received;
+  return call.kind == ProtocolCall::Kind::data_received ||
+         call.kind == ProtocolCall::Kind::eof_received;
 }
 
 template <class Text>
@@ -72,7 +71,7 @@ class Recording::Inside {
   Recording& record_;
 };
 
-void Recording::note(Kind kind, std::error_code error) {
+void Recording::note(ProtocolCall::Kind kind, std::error_code error) {
   const std::size_t size = transport_ ? transport_->get_write_buffer_size() : 0;
   calls_.push_back({kind, size, depth_, error});
 }
@@ -82,7 +81,7 @@ void Recording::connection_made(std::shared_ptr<WriteTransport> transport) {
   if (const auto prepare = std::exchange(at_birth, nullptr)) {
     prepare(*transport_);
   }
-  note(Kind::connection_made);
+  note(ProtocolCall::Kind::connection_made);
   const Inside inside(*this);
   if (on_connection_made) {
     on_connection_made();
@@ -90,7 +89,7 @@ void Recording::connection_made(std::shared_ptr<WriteTransport> transport) {
 }
 
 void Recording::pause_writing() {
-  note(Kind::pause_writing);
+  note(ProtocolCall::Kind::pause_writing);
   const Inside inside(*this);
   if (on_pause_writing) {
     on_pause_writing();
@@ -98,7 +97,7 @@ void Recording::pause_writing() {
 }
 
 void Recording::resume_writing() {
-  note(Kind::resume_writing);
+  note(ProtocolCall::Kind::resume_writing);
   const Inside inside(*this);
   if (on_resume_writing) {
     on_resume_writing();
@@ -107,7 +106,7 @@ void Recording::resume_writing() {
 
 void Recording::data_received(Bytes data) {
   received_ += as_text(data);
-  note(Kind::data_received);
+  note(ProtocolCall::Kind::data_received);
   const Inside inside(*this);
   if (on_data_received) {
     on_data_received(data);
@@ -115,13 +114,13 @@ void Recording::data_received(Bytes data) {
 }
 
 bool Recording::eof_received() {
-  note(Kind::eof_received);
+  note(ProtocolCall::Kind::eof_received);
   const Inside inside(*this);
   return on_eof_received && on_eof_received();
 }
 
 void Recording::connection_lost(std::error_code error) {
-  note(Kind::connection_lost, error);
+  note(ProtocolCall::Kind::connection_lost, error);
   const Inside inside(*this);
   if (on_connection_lost) {
     on_connection_lost(error);
@@ -159,7 +158,7 @@ std::string Recording::nested_trace() const {
   return all + std::string(depth, ']');
 }
 
-std::size_t Recording::count(Kind kind) const {
+std::size_t Recording::count(ProtocolCall::Kind kind) const {
   std::size_t found = 0;
   for (const ProtocolCall& call : calls_) {
     found += call.kind == kind ? 1U : 0U;
@@ -175,18 +174,19 @@ std::string grammar_offence(const std::vector<ProtocolCall>& calls, bool finishe
     if (lost) {
       return text_of(call) + " after CL";
     }
-    if (made == (call.kind == Kind::connection_made)) {
+    if (made == (call.kind == ProtocolCall::Kind::connection_made)) {
       return made ? "a second CM" : text_of(call) + " before CM";
     }
     made = true;
-    if (call.kind == Kind::pause_writing || call.kind == Kind::resume_writing) {
-      const bool pause = call.kind == Kind::pause_writing;
+    if (call.kind == ProtocolCall::Kind::pause_writing ||
+        call.kind == ProtocolCall::Kind::resume_writing) {
+      const bool pause = call.kind == ProtocolCall::Kind::pause_writing;
       if (pause == paused) {
         return pause ? "PW while paused" : "RW without PW";
       }
       paused = pause;
     }
-    lost = call.kind == Kind::connection_lost;
+    lost = call.kind == ProtocolCall::Kind::connection_lost;
   }
   return finished && made && !lost ? "no CL" : "";
 }

@@ -131,7 +131,7 @@ Task<ProcessOutput> communicate_with(Process process, std::string input) {
   Task<std::string> errors = collect(process.stderr_());
   auto all = gather(std::move(feeding), std::move(output), std::move(errors));
   auto [fed, from_stdout, from_stderr] = co_await std::move(all);
-  co_await process.wait();
+  static_cast<void>(co_await process.wait());
   co_return ProcessOutput{std::move(from_stdout), std::move(from_stderr)};
 }
 

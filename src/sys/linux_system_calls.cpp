@@ -363,13 +363,13 @@ Result<std::size_t> LinuxSystemCalls::recvmmsg(int fd,
                                                std::span<IncomingDatagram> datagrams) noexcept {
   std::array<mmsghdr, max_datagrams> messages;  // filled as far as they are used: they are large
   std::array<iovec, max_datagrams> pieces;
-  std::array<sockaddr_storage, max_datagrams> names;
+  std::array<sockaddr_storage, max_datagrams> senders;
   const std::size_t count = std::min(datagrams.size(), max_datagrams);
   for (std::size_t i = 0; i < count; ++i) {
     pieces[i] = {datagrams[i].memory.data(), datagrams[i].memory.size()};
     messages[i] = {};
-    messages[i].msg_hdr.msg_name = &names[i];
-    messages[i].msg_hdr.msg_namelen = sizeof names[i];
+    messages[i].msg_hdr.msg_name = &senders[i];
+    messages[i].msg_hdr.msg_namelen = sizeof senders[i];
     messages[i].msg_hdr.msg_iov = &pieces[i];
     messages[i].msg_hdr.msg_iovlen = 1;
   }
@@ -378,7 +378,7 @@ Result<std::size_t> LinuxSystemCalls::recvmmsg(int fd,
   for (std::size_t i = 0; i < received.value; ++i) {
     datagrams[i].size = messages[i].msg_len;
     datagrams[i].truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    datagrams[i].from = from(names[i], messages[i].msg_hdr.msg_namelen);
+    datagrams[i].from = from(senders[i], messages[i].msg_hdr.msg_namelen);
   }
   return received;
 }

@@ -6,18 +6,13 @@
 #include <openssl/x509v3.h>
 
 #include <fstream>
-#include <stdexcept>
+
+#include "testing/tls/require.hpp"
 
 namespace sluice::testing {
 namespace {
 
 constexpr long seconds_a_day = 24 * 60 * 60;
-
-void require(bool done, const char* what) {
-  if (!done) {
-    throw std::runtime_error(std::string("making a certificate: ") + what);
-  }
-}
 
 template <class Write>
 std::string pem_of(Write write) {

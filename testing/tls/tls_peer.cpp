@@ -4,22 +4,16 @@
 #include <openssl/err.h>
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 #include "testing/tls/certificates.hpp"
+#include "testing/tls/require.hpp"
 
 namespace sluice::testing {
 namespace {
 
 constexpr int record_bytes = 16 * 1024;
 constexpr int settle_rounds = 5;
-
-void require(bool done, const char* what) {
-  if (!done) {
-    throw std::runtime_error(std::string("the TLS peer: ") + what);
-  }
-}
 
 }  // namespace
 

@@ -75,10 +75,10 @@ std::vector<Scenario> generate_many(std::uint64_t seed, std::size_t count) {
 // Stops when `visit` returns false.
 template <class Visit>
 void for_each(Comparer& comparer, const std::vector<Scenario>& scenarios, Visit visit) {
-  constexpr std::size_t batch = 250;
-  for (std::size_t first = 0; first < scenarios.size(); first += batch) {
+  constexpr std::size_t at_once = 250;
+  for (std::size_t first = 0; first < scenarios.size(); first += at_once) {
     const auto part =
-        std::span(scenarios).subspan(first, std::min(batch, scenarios.size() - first));
+        std::span(scenarios).subspan(first, std::min(at_once, scenarios.size() - first));
     const std::vector<Comparison> results = comparer.compare(part);
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!visit(part[i], results[i])) {

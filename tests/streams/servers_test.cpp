@@ -7,14 +7,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <vector>
 
-#include "sluice/sluice.hpp"
+#include "streams/streams_fixture.hpp"
 
 namespace sluice::streams {
 namespace {
 
-using Texts = std::vector<std::string>;
 using namespace std::chrono_literals;
 
 class StreamServers : public ::testing::Test {

@@ -100,7 +100,7 @@ class TlsStreamsScripted : public ScriptedLoop {
  protected:
   using Ends = StreamPair;
   void open() {
-    const auto scheduler = [this]() -> Task<std::shared_ptr<detail::Scheduler>> {
+    const auto scheduler = []() -> Task<std::shared_ptr<detail::Scheduler>> {
       co_return (co_await detail::running_task()).scheduler();
     };
     const auto made = loop().create_task(scheduler());
