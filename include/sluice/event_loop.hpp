@@ -36,7 +36,7 @@ class LoopCore;
 class EventLoop {
  public:
   /// Throws std::system_error when the system has no descriptors left.
-  explicit EventLoop(LoopOptions options = {});
+  explicit EventLoop(LoopOptions options = LoopOptions());
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
   /// Closes the loop. Undefined inside one of its own callbacks.
@@ -156,7 +156,7 @@ class EventLoop {
   /// create_connection (W-179..W-182).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> create_connection(Factory&& factory, std::string host, std::uint16_t port,
-                                          ConnectOptions options = {}) {
+                                          ConnectOptions options = ConnectOptions()) {
     return typed<Connection<P>>(connect_tcp(duplex_factory<P>(std::forward<Factory>(factory)),
                                             std::move(host), port, std::move(options)));
   }
@@ -165,7 +165,7 @@ class EventLoop {
   /// fit (W-183).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> create_unix_connection(Factory&& factory, std::string path,
-                                               ConnectOptions options = {}) {
+                                               ConnectOptions options = ConnectOptions()) {
     return typed<Connection<P>>(connect_unix(duplex_factory<P>(std::forward<Factory>(factory)),
                                              std::move(path), std::move(options)));
   }
@@ -174,7 +174,7 @@ class EventLoop {
   /// transport has the descriptor, which stays that transport's (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<Connection<P>> connect_accepted_socket(Factory&& factory, Fd socket,
-                                                AcceptOptions options = {}) {
+                                                AcceptOptions options = AcceptOptions()) {
     return typed<Connection<P>>(adopt_socket(duplex_factory<P>(std::forward<Factory>(factory)),
                                              std::move(socket), std::move(options)));
   }
@@ -188,19 +188,21 @@ class EventLoop {
   Future<std::shared_ptr<Transport>> start_tls(const std::shared_ptr<Transport>& transport,
                                                std::shared_ptr<BaseProtocol> protocol,
                                                std::shared_ptr<TlsContext> context,
-                                               StartTlsOptions options = {});
+                                               StartTlsOptions options = StartTlsOptions());
   /// Listens on `host` (empty: all interfaces) or several, and `port` (0: any free one; ask
   /// Server::sockets). The factory is called for each connection. Failure: std::system_error that
   /// says which address; what was opened before is closed (W-186).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::string host,
-                                                std::uint16_t port, ServerOptions options = {}) {
+                                                std::uint16_t port,
+                                                ServerOptions options = ServerOptions()) {
     return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), {std::move(host)}, port,
                       std::move(options));
   }
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<std::shared_ptr<Server>> create_server(Factory&& factory, std::vector<std::string> hosts,
-                                                std::uint16_t port, ServerOptions options = {}) {
+                                                std::uint16_t port,
+                                                ServerOptions options = ServerOptions()) {
     return listen_tcp(duplex_factory<P>(std::forward<Factory>(factory)), std::move(hosts), port,
                       std::move(options));
   }
@@ -208,7 +210,7 @@ class EventLoop {
   /// error; a path that begins with a NUL byte is an abstract name (W-191).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<std::shared_ptr<Server>> create_unix_server(Factory&& factory, std::string path,
-                                                     ServerOptions options = {}) {
+                                                     ServerOptions options = ServerOptions()) {
     return listen_unix(duplex_factory<P>(std::forward<Factory>(factory)), std::move(path),
                        std::move(options));
   }
@@ -236,7 +238,7 @@ class EventLoop {
   /// no such file. asyncio has no such transport.
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<WriteConnection<P>> connect_file(Factory&& factory, std::string path,
-                                          FileOptions options = {}) {
+                                          FileOptions options = FileOptions()) {
     static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
                   "connect_file takes a WriteProtocol (or a plain BaseProtocol)");
     return typed<WriteConnection<P>>(
@@ -248,7 +250,8 @@ class EventLoop {
   /// std::logic_error when another transport has the descriptor, which stays that transport's
   /// (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>
-  Future<WriteConnection<P>> connect_file(Factory&& factory, Fd file, FileOptions options = {}) {
+  Future<WriteConnection<P>> connect_file(Factory&& factory, Fd file,
+                                          FileOptions options = FileOptions()) {
     static_assert(!detail::derives_from_one_of<P, ReadProtocol, Protocol, BufferedProtocol>,
                   "connect_file takes a WriteProtocol (or a plain BaseProtocol)");
     return typed<WriteConnection<P>>(adopt_file(
@@ -311,7 +314,7 @@ class EventLoop {
   /// `options` are closed in any case.
   template <class Factory, class P = detail::ProtocolOf<Factory>>
   Future<SubprocessConnection<P>> subprocess_exec(Factory&& factory, std::vector<std::string> argv,
-                                                  SubprocessOptions options = {}) {
+                                                  SubprocessOptions options = SubprocessOptions()) {
     static_assert(std::is_base_of_v<SubprocessProtocol, P>,
                   "subprocess_exec takes a SubprocessProtocol");
     return typed<SubprocessConnection<P>>(
@@ -321,8 +324,8 @@ class EventLoop {
   /// subprocess_exec of `/bin/sh -c command`: the shell splits, expands and connects as it does.
   /// What comes from elsewhere must be quoted before it gets into `command`.
   template <class Factory, class P = detail::ProtocolOf<Factory>>
-  Future<SubprocessConnection<P>> subprocess_shell(Factory&& factory, std::string command,
-                                                   SubprocessOptions options = {}) {
+  Future<SubprocessConnection<P>> subprocess_shell(
+      Factory&& factory, std::string command, SubprocessOptions options = SubprocessOptions()) {
     return subprocess_exec(std::forward<Factory>(factory), {"/bin/sh", "-c", std::move(command)},
                            std::move(options));
   }

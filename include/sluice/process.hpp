@@ -119,9 +119,9 @@ struct ProcessOptions {
 /// refuses the braces. Throws as subprocess_exec fails. A cancellation kills what was started.
 /// asyncio: create_subprocess_exec.
 [[nodiscard]] Task<Process> create_subprocess_exec(std::vector<std::string> argv,
-                                                   ProcessOptions options = {});
+                                                   ProcessOptions options = ProcessOptions());
 /// The same of `/bin/sh -c command`. asyncio: create_subprocess_shell.
 [[nodiscard]] Task<Process> create_subprocess_shell(std::string command,
-                                                    ProcessOptions options = {});
+                                                    ProcessOptions options = ProcessOptions());
 
 }  // namespace sluice

@@ -131,7 +131,7 @@ class StreamWriter {
   /// changed, for what EventLoop::start_tls refuses. A cancellation closes the connection. asyncio:
   /// StreamWriter.start_tls (W-211).
   [[nodiscard]] Task<> start_tls(std::shared_ptr<TlsContext> context,
-                                 StartTlsOptions options = {}) const;
+                                 StartTlsOptions options = StartTlsOptions()) const;
 
   /// The transport.
   [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept;

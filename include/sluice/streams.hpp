@@ -72,9 +72,10 @@ Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_co
 /// open_connection(host, port)`. Throws std::system_error that says which address refused what. A
 /// cancellation ends the attempt. asyncio: open_connection.
 [[nodiscard]] Task<StreamPair> open_connection(std::string host, std::uint16_t port,
-                                               StreamOptions options = {});
+                                               StreamOptions options = StreamOptions());
 /// The same for a Unix socket. asyncio: open_unix_connection.
-[[nodiscard]] Task<StreamPair> open_unix_connection(std::string path, StreamOptions options = {});
+[[nodiscard]] Task<StreamPair> open_unix_connection(std::string path,
+                                                    StreamOptions options = StreamOptions());
 
 /// Listens, as EventLoop::create_server, and calls `client_connected_cb(StreamReader,
 /// StreamWriter)` for each connection. It is a coroutine, Task<>, which runs as a task of the loop
@@ -82,18 +83,18 @@ Task<std::shared_ptr<Server>> start_unix_stream_server(ClientConnected client_co
 /// gone and the last of its tasks has ended. What it throws goes to the exception handler, and the
 /// connection is closed (W-209). asyncio: start_server.
 template <class Callback>
-[[nodiscard]] Task<std::shared_ptr<Server>> start_server(Callback&& client_connected_cb,
-                                                         std::string host, std::uint16_t port,
-                                                         StreamServerOptions options = {}) {
+[[nodiscard]] Task<std::shared_ptr<Server>> start_server(
+    Callback&& client_connected_cb, std::string host, std::uint16_t port,
+    StreamServerOptions options = StreamServerOptions()) {
   return detail::start_tcp_server(
       detail::client_connected(std::forward<Callback>(client_connected_cb)), std::move(host), port,
       std::move(options));
 }
 /// The same on a Unix socket. asyncio: start_unix_server.
 template <class Callback>
-[[nodiscard]] Task<std::shared_ptr<Server>> start_unix_server(Callback&& client_connected_cb,
-                                                              std::string path,
-                                                              StreamServerOptions options = {}) {
+[[nodiscard]] Task<std::shared_ptr<Server>> start_unix_server(
+    Callback&& client_connected_cb, std::string path,
+    StreamServerOptions options = StreamServerOptions()) {
   return detail::start_unix_stream_server(
       detail::client_connected(std::forward<Callback>(client_connected_cb)), std::move(path),
       std::move(options));

@@ -67,7 +67,7 @@ class TlsContext {
   /// cannot be used; it says which. Throws std::invalid_argument when min_version is above
   /// max_version, an ALPN name is empty or longer than 255 bytes, or a key comes without a
   /// certificate. Links with sluice::tls. asyncio: ssl.create_default_context().
-  [[nodiscard]] static std::shared_ptr<TlsContext> client(const TlsOptions& options = {});
+  [[nodiscard]] static std::shared_ptr<TlsContext> client(const TlsOptions& options = TlsOptions());
   /// For connections whose accepting end we are. Throws as client(), and std::invalid_argument
   /// without certificate_file. asyncio: ssl.create_default_context(Purpose.CLIENT_AUTH).
   [[nodiscard]] static std::shared_ptr<TlsContext> server(const TlsOptions& options);

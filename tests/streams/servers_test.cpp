@@ -131,7 +131,8 @@ TEST_F(StreamServers, AFastWriterAgainstASlowReaderStaysBounded) {
     peak = writer.transport()->write_statistics().peak_buffer_size;
   });
   const auto slow = [this]() -> Task<std::size_t> {
-    auto [reader, writer] = co_await open_connection("127.0.0.1", port_, {.limit = 4096});
+    auto opening = open_connection("127.0.0.1", port_, {.limit = 4096});
+    auto [reader, writer] = co_await std::move(opening);
     std::size_t total = 0;
     for (;;) {
       const std::string data = co_await reader.read(10'000);

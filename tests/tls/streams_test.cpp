@@ -95,6 +95,78 @@ TEST_F(TlsStreams, W208_WithTls12TheEndOfThePeersDataEndsTheStream) {
   finish();
 }
 
+// W-211
+TEST_F(TlsStreams, W211_StartTlsSecuresBothEndsInPlace) {
+  const auto upgrade_server = [](StreamReader reader, StreamWriter writer) -> Task<> {
+    EXPECT_EQ("STARTTLS\n", co_await reader.readline());
+    writer.write("go ahead\n");
+    co_await writer.start_tls(serving());
+    writer.write("you said " + co_await reader.readline());
+    co_await close(writer);
+  };
+  serve(upgrade_server);
+  const auto upgrade = [](std::uint16_t to) -> Task<std::string> {
+    auto [reader, writer] = co_await open_connection("127.0.0.1", to);
+    const auto before = writer.transport();
+    writer.write("STARTTLS\n");
+    EXPECT_EQ("go ahead\n", co_await reader.readline());
+    EXPECT_EQ(std::nullopt, tls_info(*before));
+    Task<> securing = writer.start_tls(trusting(), {.server_hostname = "localhost"});
+    co_await std::move(securing);
+    EXPECT_TRUE(tls_info(*writer.transport()).has_value());
+    EXPECT_EQ(before, writer.transport());
+    writer.write("secret\n");
+    std::string answer = co_await reader.read();
+    co_await close(writer);
+    co_return answer;
+  };
+  EXPECT_EQ("you said secret\n", run(upgrade(port())));
+  finish();
+}
+
+// W-211
+TEST_F(TlsStreams, W211_StartTlsSendsWhatWasWrittenBeforeInTheClear) {
+  constexpr std::size_t clear_bytes = 1 << 20;
+  std::string seen;
+  const auto server = [&seen](StreamReader reader, StreamWriter writer) -> Task<> {
+    seen = co_await reader.readexactly(clear_bytes);
+    co_await writer.start_tls(serving());
+    seen += co_await reader.readline();
+    co_await close(writer);
+  };
+  serve(server);
+  const auto client = [](std::uint16_t to) -> Task<> {
+    auto [reader, writer] = co_await open_connection("127.0.0.1", to);
+    writer.write(std::string(clear_bytes, 'x'));
+    Task<> securing = writer.start_tls(trusting(), {.server_hostname = "localhost"});
+    co_await std::move(securing);
+    writer.write("secret\n");
+    static_cast<void>(co_await reader.read());
+    co_await close(writer);
+  };
+  run(client(port()));
+  EXPECT_TRUE(seen == std::string(clear_bytes, 'x') + "secret\n") << seen.size() << " bytes";
+  finish();
+}
+
+// C-9: GCC 12 would destroy options twice that a default argument makes in braces.
+TEST_F(TlsStreams, C9_OptionsThatAreLeftOutMayBeInAStatementThatAwaits) {
+  serve(echo);
+  const auto client = [](std::uint16_t to) -> Task<> {
+    auto [reader, writer] = co_await open_connection("127.0.0.1", to);
+    std::string refused;
+    try {
+      co_await writer.start_tls(TlsContext::client());
+    } catch (const std::invalid_argument& error) {
+      refused = error.what();
+    }
+    EXPECT_NE("", refused) << "a client needs a host name";
+    co_await close(writer);
+  };
+  run(client(port()));
+  finish();
+}
+
 /// The server's end of a stream on a scripted kernel, with a peer that speaks TLS of its own.
 class TlsStreamsScripted : public ScriptedLoop {
  protected:

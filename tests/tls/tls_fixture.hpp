@@ -21,12 +21,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// A context that trusts the test authority.
-[[nodiscard]] inline std::shared_ptr<TlsContext> trusting(TlsOptions options = {}) {
+[[nodiscard]] inline std::shared_ptr<TlsContext> trusting(TlsOptions options = TlsOptions()) {
   options.ca_file = certificates().authority();
   return TlsContext::client(options);
 }
 /// A server's context with the certificate for localhost.
-[[nodiscard]] inline std::shared_ptr<TlsContext> serving(TlsOptions options = {}) {
+[[nodiscard]] inline std::shared_ptr<TlsContext> serving(TlsOptions options = TlsOptions()) {
   if (options.certificate_file.empty()) {
     options.certificate_file = certificates().server();
   }
@@ -86,7 +86,8 @@ class ScriptedTls : public ScriptedLoop {
  protected:
   /// A transport of the server's kind, after the handshake; the peer takes what it gets only when
   /// it is told to read.
-  void open(const TlsPeerOptions& options = {}, const AcceptOptions& accept = accept_options()) {
+  void open(const TlsPeerOptions& options = TlsPeerOptions(),
+            const AcceptOptions& accept = accept_options()) {
     const auto made = begin(options, accept);
     run_until([&] {
       peer_->step();
@@ -95,7 +96,7 @@ class ScriptedTls : public ScriptedLoop {
     made.get();
     run_until([&] { return peer_->step(); });
   }
-  Future<Connection<RecordingProtocol>> begin(const TlsPeerOptions& options = {},
+  Future<Connection<RecordingProtocol>> begin(const TlsPeerOptions& options = TlsPeerOptions(),
                                               const AcceptOptions& accept = accept_options()) {
     record_ = new_record();
     fd_ = kernel().open_stream(local_);
