@@ -36,7 +36,7 @@ class [[nodiscard]] ExitAwaiter final : public RingWaiter {
     enter();
     suspend(coroutine);
   }
-  [[nodiscard]] int await_resume();
+  int await_resume();
 
  private:
   void enter() noexcept;

@@ -141,6 +141,9 @@ class House:
                 self.offence(path, number, "using namespace in a header")
             if public and re.match(r"\s*#\s*define\b", bare):
                 self.offence(path, number, "a macro in a public header")
+            if public and re.search(r"\b\w*Options&? \w+ = \{\}", bare):
+                self.offence(path, number, "default options in braces are destroyed twice by GCC 12"
+                             " in a statement that awaits: write Options()")
             if path.parts[0] in ("tests", "testing"):
                 for pattern, why in FORBIDDEN_IN_TESTS:
                     if pattern.search(bare):

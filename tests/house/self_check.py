@@ -59,6 +59,8 @@ BAD = {
     "using namespace in a header":
         ("src/core/a.hpp", "int a;\nusing  namespace std;\n", 2, "using namespace"),
     "a macro in a public header": ("include/sluice/a.hpp", "#define A 1\n", 1, "macro"),
+    "default options in braces":
+        ("include/sluice/a.hpp", "void f(\n    const AOptions& options = {});\n", 2, "braces"),
     "a skipped test": ("tests/core/a.hpp", "void f() { GTEST_SKIP(); }\n", 1, "GTEST_SKIP"),
     "a disabled test": ("tests/core/a.cpp", "TEST(A, DISABLED_b) {}\n", 1, "DISABLED_b"),
     "a test that sleeps":

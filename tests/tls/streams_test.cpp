@@ -51,6 +51,13 @@ class TlsStreams : public RealLoop {
     writer.close();
     co_await writer.wait_closed();
   }
+  static Task<> echo_pieces(StreamReader reader, StreamWriter writer) {
+    while (!reader.at_eof()) {
+      writer.write(co_await reader.read(65'536));
+      co_await writer.drain();
+    }
+    co_await close(writer);
+  }
   static Task<> close(StreamWriter writer) {
     writer.close();
     co_await writer.wait_closed();
@@ -93,6 +100,109 @@ TEST_F(TlsStreams, W208_WithTls12TheEndOfThePeersDataEndsTheStream) {
   };
   run(tell(port()));
   finish();
+}
+
+// W-208: the half that was not ended goes on, here the client's.
+TEST_F(TlsStreams, W208_WithTls13AClientGoesOnSendingAfterTheServersEnd) {
+  std::string received;
+  const auto speak_first = [&received](StreamReader reader, StreamWriter writer) -> Task<> {
+    writer.write("hello");
+    writer.write_eof();
+    received = co_await reader.read();
+    co_await close(writer);
+  };
+  serve(speak_first, serving());
+  const auto answer = [](std::uint16_t to) -> Task<> {
+    auto opening = open_connection("127.0.0.1", to, over_tls());
+    auto [reader, writer] = co_await std::move(opening);
+    EXPECT_EQ("hello", co_await reader.read());
+    EXPECT_TRUE(reader.at_eof());
+    EXPECT_FALSE(writer.is_closing());
+    writer.write("to the one who ended");
+    co_await close(writer);
+  };
+  run(answer(port()));
+  finish();
+  EXPECT_EQ("to the one who ended", received);
+}
+
+// W-200, W-206: in both directions at a time, each end paused again and again.
+TEST_F(TlsStreams, BothDirectionsCarryMoreThanFitsAnywhere) {
+  constexpr std::size_t total = 4 << 20;
+  const auto at_server = [](StreamReader reader, StreamWriter writer) -> Task<> {
+    co_await echo_pieces(reader, writer);
+  };
+  serve(at_server, serving());
+  const auto at_client = [](std::uint16_t to) -> Task<std::string> {
+    auto opening = open_connection("127.0.0.1", to, over_tls());
+    auto [reader, writer] = co_await std::move(opening);
+    const auto sending = [](StreamWriter out) -> Task<> {
+      for (std::size_t sent = 0; sent < total; sent += 65'536) {
+        out.write(pattern(sent, 65'536));
+        co_await out.drain();
+      }
+      out.write_eof();
+    };
+    EventLoop& loop = co_await get_running_loop();
+    const Future<void> sender = loop.create_task(sending(writer));
+    std::string received = co_await reader.read();
+    co_await sender;
+    EXPECT_GT(writer.transport()->write_statistics().pauses, 0U);
+    co_await close(writer);
+    co_return received;
+  };
+  const std::string received = run(at_client(port()));
+  EXPECT_EQ(total, received.size());
+  EXPECT_EQ("", pattern_offence(received));
+  finish();
+}
+
+TEST_F(TlsStreams, OverAUnixSocketTheHostIsNamed) {
+  const TempDirectory directory;
+  const std::string path = directory.file("socket");
+  StreamServerOptions options;
+  options.server.ssl = serving();
+  server_ = run(start_unix_server(echo, path, std::move(options)));
+  const auto ask = [](std::string to) -> Task<std::string> {
+    auto opening = open_unix_connection(std::move(to), over_tls());
+    auto [reader, writer] = co_await std::move(opening);
+    writer.write("text");
+    writer.write_eof();
+    std::string answer = co_await reader.read();
+    co_await close(writer);
+    co_return answer;
+  };
+  EXPECT_EQ("text", run(ask(path)));
+  finish();
+}
+
+// W-118: a stream whose handshake fails is given to nobody, at either end.
+TEST_F(TlsStreams, W118_AHandshakeThatFailsIsThrownByOpenConnection) {
+  int served = 0;
+  const auto count = [&served](StreamReader, StreamWriter) { ++served; };
+  StreamServerOptions server_options;
+  server_options.server.ssl = serving();
+  server_ = run(start_server(count, "127.0.0.1", 0, std::move(server_options)));
+  StreamOptions options = over_tls();
+  options.connect.server_hostname = "another.example";
+  try {
+    run(open_connection("127.0.0.1", port(), std::move(options)));
+    ADD_FAILURE() << "it succeeded";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(TlsErrc::host_name_mismatch, error.code());
+  }
+  finish();
+  EXPECT_EQ(0, served);
+}
+
+// W-119
+TEST_F(TlsStreams, W119_WhatIsForTlsAloneIsRefusedWithoutIt) {
+  StreamOptions options;
+  options.connect.ssl_handshake_timeout = seconds(1);
+  EXPECT_THROW(run(open_connection("127.0.0.1", 1, options)), std::invalid_argument);
+  StreamServerOptions server_options;
+  server_options.server.ssl_shutdown_timeout = seconds(1);
+  EXPECT_THROW(run(start_server(echo, "127.0.0.1", 0, server_options)), std::invalid_argument);
 }
 
 // W-211
@@ -171,7 +281,7 @@ TEST_F(TlsStreams, C9_OptionsThatAreLeftOutMayBeInAStatementThatAwaits) {
 class TlsStreamsScripted : public ScriptedLoop {
  protected:
   using Ends = StreamPair;
-  void open() {
+  void open(int version = TLS1_3_VERSION) {
     const auto scheduler = []() -> Task<std::shared_ptr<detail::Scheduler>> {
       co_return (co_await detail::running_task()).scheduler();
     };
@@ -185,7 +295,7 @@ class TlsStreamsScripted : public ScriptedLoop {
     ends_.emplace(protocol->ends());
     auto raw = std::make_unique<ScriptedPeer>(shared_kernel(), fd_);
     raw->start_reading();
-    peer_ = std::make_unique<TlsPeer>(std::move(raw), TlsPeerOptions{});
+    peer_ = std::make_unique<TlsPeer>(std::move(raw), TlsPeerOptions{.version = version});
   }
   void TearDown() override {
     ends_->writer.transport()->abort();
@@ -258,6 +368,79 @@ TEST_F(TlsStreamsScripted, W211_AReadThatWaitsMeanwhileGoesOnWithTheSecuredStrea
   peer_->send("a<end>");
   run_until([&] { return line.done(); });
   EXPECT_EQ("a<end>", line.get());
+}
+
+// W-211: the stream itself changes, not one of its ends; nothing leaves in the clear any more.
+TEST_F(TlsStreamsScripted, W211_CopiesOfBothEndsThatWereMadeBeforeGoOnOverTls) {
+  open();
+  const StreamReader reader = ends_->reader;
+  const StreamWriter writer = ends_->writer;
+  const auto transport = writer.transport();
+  shake_hands(start_tls(serving()));
+  EXPECT_EQ(transport, writer.transport());
+  EXPECT_TRUE(tls_info(*writer.transport()).has_value());
+  ends_->writer.write("new");
+  writer.write(" secret");
+  peer_->start_reading();
+  run_until([&] {
+    peer_->pump();
+    return peer_->received() == "new secret";
+  });
+  EXPECT_EQ(std::string::npos, kernel().sent(fd_).find("secret"));
+  peer_->send("answer\n");
+  const auto line = read_line();
+  run_until([&] { return line.done(); });
+  EXPECT_EQ("answer\n", line.get());
+  peer_->send_eof();
+  run_until([&] { return reader.at_eof(); });
+}
+
+// W-208: what the end of the peer's data means is asked of the transport as it is by then.
+TEST_F(TlsStreamsScripted, W208_AfterStartTlsTheVersionDecidesWhatAnEndMeans) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    open(version);
+    shake_hands(start_tls(serving()));
+    peer_->send_eof();
+    run_until([&] { return ends_->reader.at_eof(); });
+    run_some_turns();
+    EXPECT_EQ(version == TLS1_2_VERSION, ends_->writer.is_closing());
+    ends_->writer.transport()->abort();
+    run_some_turns();
+  }
+}
+
+//
+TEST_F(TlsStreamsScripted, Q28_ADrainThatWaitsWhileTheStreamIsAbortedThrows) {
+  open();
+  shake_hands(start_tls(serving()));
+  kernel().set_room(fd_, 0);
+  ends_->writer.write(std::string(100'000, 'x'));
+  const auto draining = [](StreamWriter writer) -> Task<> { co_await writer.drain(); };
+  const Future<void> waiting = loop().create_task(draining(ends_->writer));
+  run_some_turns();
+  EXPECT_FALSE(waiting.done());
+  ends_->writer.transport()->abort();
+  EXPECT_EQ(failure_of(waiting).code(), std::errc::connection_reset);
+}
+
+// asyncio's stream of a transport that is paused never hears of the room again.
+TEST_F(TlsStreamsScripted, Q13_ADrainThatWaitsDuringTheHandshakeGoesOnAfterIt) {
+  open();
+  const Future<void> securing = start_tls(serving());
+  run_some_turns();
+  ends_->writer.write(std::string(100'000, 'x'));
+  const auto draining = [](StreamWriter writer) -> Task<> { co_await writer.drain(); };
+  const Future<void> waiting = loop().create_task(draining(ends_->writer));
+  run_some_turns();
+  EXPECT_FALSE(waiting.done());
+  shake_hands(securing);
+  peer_->start_reading();
+  run_until([&] {
+    peer_->pump();
+    return peer_->received().size() == 100'000;
+  });
+  run_until([&] { return waiting.done(); });
+  waiting.get();
 }
 
 TEST_F(TlsStreamsScripted, W211_WhatIsRefusedChangesNothing) {
