@@ -390,22 +390,6 @@ TEST_P(CloggedDatagrams, W138_W67_PauseAndResumeKeepToTheMarks) {
   EXPECT_EQ("CM PW RW", trace());
 }
 
-TEST_P(CloggedDatagrams, T16_EachQueuedDatagramCountsEightBytesMore) {
-  in_turn([&] {
-    transport().sendto(std::string(1000, 'x'));
-    EXPECT_EQ(1008U, size());
-    transport().sendto("");
-    EXPECT_EQ(1016U, size());
-    EXPECT_EQ("CM", trace());
-    transport().set_write_buffer_limits(1000);
-    EXPECT_EQ("CM PW", trace());
-  });
-  ends_->unclog();
-  run_until_arrived(2);
-  EXPECT_EQ((Texts{std::string(1000, 'x'), ""}), arrived_);
-  EXPECT_EQ("CM PW RW", trace());
-}
-
 TEST_P(CloggedDatagrams, W139_CloseSendsWhatIsQueuedAndDropsWhatComesLater) {
   in_turn([&] {
     transport().sendto("one");

@@ -131,6 +131,7 @@ TEST_P(Contract, W28_EmptyPiecesAreSkipped) {
   EXPECT_EQ(record().write_trace(), "CM CL(ok)");
 }
 
+// so no transport can be lost by it.
 TEST(ContractApi, W29_APieceOfAWrongTypeDoesNotCompile) {
   EXPECT_FALSE(WritableAsLines<std::vector<double>>);
   EXPECT_FALSE(WritableAsLines<std::vector<std::vector<std::string>>>);

@@ -500,6 +500,22 @@ TEST_F(DatagramTest, ATransportWithoutADescriptorToWatchIsLost) {
   EXPECT_EQ("CM CL(ENOSPC)", trace());
 }
 
+//
+TEST_F(ImmediateDatagramTest, ALossByAnErrorLeavesNothingQueued) {
+  const int fd = kernel_->open_datagram(here, alice);
+  kernel_->set_room(fd, 0);
+  kernel_->fail_next("epoll_ctl", ENOSPC);
+  record_->on_connection_made = [&] {
+    transport().sendto("x");
+    EXPECT_EQ(9U, size());
+  };
+  adopt(fd);
+  turn(2);
+  EXPECT_EQ("CM CL(ENOSPC)", trace());
+  EXPECT_EQ(0U, size());
+  EXPECT_EQ(1U, statistics().datagrams_discarded);
+}
+
 // ---- Sockets that hear nothing of their peer's room ----
 
 TEST_F(ImmediateDatagramTest, AnUnconnectedUnixSocketTriesAgainByTimer) {
