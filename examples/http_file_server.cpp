@@ -138,9 +138,10 @@ int main(int argc, char** argv) try {
   const auto server = loop.run_until_complete(sluice::start_server(
       [&](auto reader, auto writer) { return serve(root, reader, writer); }, "127.0.0.1",
       static_cast<std::uint16_t>(std::atoi(argv[2])), std::move(options)));
+  loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
+  loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
   std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
   std::fflush(stdout);
-  loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
   loop.run_forever();
 } catch (const std::system_error& error) {
   std::fprintf(stderr, "%s\n", error.what());

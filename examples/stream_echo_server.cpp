@@ -28,9 +28,9 @@ int main(int argc, char** argv) {
   const auto port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 8888);
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(sluice::start_server(handle_echo, "127.0.0.1", port));
-  std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
-  std::fflush(stdout);
   loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
   loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
+  std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
+  std::fflush(stdout);
   loop.run_forever();
 }

@@ -31,9 +31,9 @@ int main(int argc, char** argv) {
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(
       loop.create_server([] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1", port));
-  std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
-  std::fflush(stdout);
   loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
   loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
+  std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
+  std::fflush(stdout);
   loop.run_forever();
 }

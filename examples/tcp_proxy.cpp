@@ -61,10 +61,10 @@ int main(int argc, char** argv) {
     const auto server = loop.run_until_complete(
         loop.create_server([&] { return std::make_shared<Client>(loop, argv[2], port(argv[3])); },
                            "127.0.0.1", port(argv[1])));
-    std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
-    std::fflush(stdout);
     loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
     loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
+    std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
+    std::fflush(stdout);
     loop.run_forever();
   } catch (const std::system_error& error) {
     std::fprintf(stderr, "%s\n", error.what());

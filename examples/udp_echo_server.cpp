@@ -40,11 +40,11 @@ int main(int argc, char** argv) {
     auto [transport, protocol] = loop.run_until_complete(loop.create_datagram_endpoint(
         [] { return std::make_shared<EchoServerProtocol>(); },
         {.local_addr = sluice::HostAndPort{"127.0.0.1", static_cast<std::uint16_t>(port)}}));
-    std::printf("serving on %s\n", transport->sockname()->to_string().c_str());
-    std::fflush(stdout);
     for (const int signal : {SIGINT, SIGTERM}) {
       loop.add_signal_handler(signal, [&loop] { loop.stop(); });
     }
+    std::printf("serving on %s\n", transport->sockname()->to_string().c_str());
+    std::fflush(stdout);
     loop.run_forever();
     transport->close();
   } catch (const std::exception& error) {
