@@ -7,7 +7,8 @@
 // read. With "acknowledged" nothing is: the server answers, a number on a line, how many bytes of
 // this connection it has stored, and what it has not answered for is sent again, so that a line may
 // come twice. Either way shipping goes on at the beginning of a line. A file that was renamed is
-// shipped to its end before the new one is begun; one that was truncated is begun again, and what
+// shipped to its end before the new one is begun; what is written to it after that is not seen, nor
+// is a file that comes and goes between two looks. One that was truncated is begun again, and what
 // was not read by then is lost. The position is kept in memory only.
 
 #include <fcntl.h>
@@ -43,6 +44,8 @@ class Followed {
     if (!file_) {
       file_.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     }
+    // Asked before reading: what was written before the renaming is then read, too.
+    finished_ = replaced();
     struct stat status {};
     if (::fstat(file_.get(), &status) == 0 && status.st_size < offset_) {
       std::fprintf(stderr, "%s was truncated\n", path_.c_str());
@@ -52,7 +55,7 @@ class Followed {
     const auto end = block.rfind('\n');
     // What follows the last line is a line that is still being written, unless it fills the block
     // or its file is no longer written to.
-    if (end == block.npos && block.size() < block_size && !replaced()) {
+    if (end == block.npos && block.size() < block_size && !finished_) {
       return {};
     }
     block.resize(end == block.npos ? block.size() : end + 1);
@@ -78,19 +81,20 @@ class Followed {
     offset_ = offset;
   }
 
-  // Whether the path names another file by now.
-  [[nodiscard]] bool replaced() const {
-    struct stat ours {};
-    struct stat named {};
-    return ::fstat(file_.get(), &ours) == 0 && ::stat(path_.c_str(), &named) == 0 &&
-           (ours.st_ino != named.st_ino || ours.st_dev != named.st_dev);
-  }
+  // Whether the path named another file before the last read().
+  [[nodiscard]] bool finished() const { return finished_; }
   void take_the_new_one() {
     file_.reset();
     offset_ = 0;
   }
 
  private:
+  [[nodiscard]] bool replaced() const {
+    struct stat ours {};
+    struct stat named {};
+    return ::fstat(file_.get(), &ours) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+           (ours.st_ino != named.st_ino || ours.st_dev != named.st_dev);
+  }
   [[nodiscard]] std::string block_at(off_t offset, std::size_t size) const {
     std::string block(size, '\0');
     const auto count = ::pread(file_.get(), block.data(), block.size(), offset);
@@ -101,6 +105,7 @@ class Followed {
   std::string path_;
   sluice::Fd file_;
   off_t offset_ = 0;
+  bool finished_ = false;
 };
 
 // Sends what the file gets, over one connection after the other.
@@ -159,7 +164,7 @@ class Shipper {
         co_await writer.drain();
         // A server that takes everything at once is no reason to stop listening.
         co_await sluice::sleep(0s);
-      } else if (file_.replaced() && stored(writer, link) == link.sent) {
+      } else if (file_.finished() && stored(writer, link) == link.sent) {
         file_.take_the_new_one();
       } else {
         co_await sluice::sleep(poll_interval);

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """The log shipper with an asyncio server that acknowledges, one that breaks off, and openssl s_server."""
 import asyncio
+import fcntl
 import os
+import pathlib
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import termios
 
 sys.dont_write_bytecode = True
 import support
@@ -20,6 +24,7 @@ class Collector:
         self.cut_after = list(cut_after)
         self.lines = []
         self.connections = 0
+        self.news = asyncio.Event()
 
     async def __aenter__(self):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -38,6 +43,7 @@ class Collector:
         try:
             while line := await reader.readline():
                 self.lines.append(line)
+                self.news.set()
                 stored += len(line)
                 if limit is not None and stored > limit:
                     break  # the last line is stored, but never acknowledged
@@ -47,9 +53,11 @@ class Collector:
         writer.transport.abort()
 
     async def until(self, condition):
+        """Looks at the condition after each line that comes."""
         async def wait():
             while not condition():
-                await asyncio.sleep(0.01)
+                self.news.clear()
+                await self.news.wait()
         await asyncio.wait_for(wait(), support.PATIENCE)
 
 
@@ -59,6 +67,28 @@ def numbered(first, last, length=0):
 
 def without_repeats(lines):
     return list(dict.fromkeys(lines))
+
+
+def unread(connection):
+    """How many bytes wait in the kernel to be received."""
+    return struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+
+
+def sleeps(process):
+    return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def field_of(path, name):
+    return next(int(line.split()[1]) for line in pathlib.Path(path).read_text().splitlines()
+                if line.startswith(f"{name}:"))
+
+
+def bytes_read(process):
+    return field_of(f"/proc/{process.pid}/io", "rchar")
+
+
+def peak_memory(process):
+    return field_of(f"/proc/{process.pid}/status", "VmHWM") << 10
 
 
 class LogShipperTest(support.ExampleTest):
@@ -81,8 +111,7 @@ class LogShipperTest(support.ExampleTest):
                 shipper = self.ship(server.port, "acknowledged")
                 await scenario(server)
                 shipper.send_signal(signal.SIGTERM)
-                await server.until(lambda: shipper.poll() is not None)
-                self.assertEqual(shipper.returncode, 0)
+                self.assertEqual(await asyncio.to_thread(shipper.wait, support.PATIENCE), 0)
             return server
         return asyncio.run(run())
 
@@ -137,26 +166,27 @@ class LogShipperTest(support.ExampleTest):
             for _ in range(3):
                 self.assertIn("Connection refused", support.read_line(shipper.stderr))
             unused.listen()
-            self.assertTrue(unused.accept())
+            unused.accept()[0].close()
 
     def test_a_server_that_does_not_read_stops_the_reading_of_the_file(self):
-        self.append([b"x" * 1000 + b"\n"] * (64 << 10))
+        lines = [b"x" * 1000 + b"\n"] * (64 << 10)
+        self.append(lines)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self.key)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(support.PATIENCE)
             shipper = self.ship(listener.getsockname()[1])
-            secured = context.wrap_socket(listener.accept()[0], server_side=True)
+            connection = listener.accept()[0]
+            connection.settimeout(support.PATIENCE)
+            secured = context.wrap_socket(connection, server_side=True)
             self.addCleanup(secured.close)
-
-            def memory():
-                with open(f"/proc/{shipper.pid}/status", encoding="ascii") as status:
-                    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-            self.assertTrue(secured.recv(1))
-            received = 1
-            while received < 64 << 20:
+            support.wait_until(lambda: unread(secured) > 0 and sleeps(shipper), "the shipper to wait")
+            # With more to ship it waits for nobody but us.
+            self.assertLess(bytes_read(shipper), len(lines) * len(lines[0]) // 2)
+            received = 0
+            while received < len(lines) * len(lines[0]):
                 received += len(secured.recv(1 << 20))
-                self.assertLess(memory(), 48 << 10)
+            self.assertLess(peak_memory(shipper), 48 << 20)
 
     def test_openssl_s_server_gets_the_lines(self):
         server = subprocess.Popen(
