@@ -1,81 +1,17 @@
 #!/usr/bin/env python3
 """The TCP echo server and client: with each other, and with a client that does not read."""
-import hashlib
-import random
-import select
-import signal
-import socket
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
+import echo_support
 import support
 
 
-class EchoTest(support.ExampleTest):
-    def start_server(self):
-        """The server, and the port it has chosen."""
-        server = self.start("example_tcp_echo_server", "0", stdout=subprocess.PIPE)
-        line = support.read_line(server.stdout)
-        self.assertRegex(line, r"^serving on 127\.0\.0\.1:\d+$")
-        return server, int(line.rpartition(":")[2])
-
-    def run_client(self, port, *message):
-        client = self.start("example_tcp_echo_client", str(port), *message,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        output, error = client.communicate(timeout=support.PATIENCE)
-        return client.returncode, output.decode(), error.decode()
-
-    def test_the_client_gets_its_message_back(self):
-        server, port = self.start_server()
-        for message in ("Hello World!", "a second one " * 1000):
-            arguments = [] if message == "Hello World!" else [message]
-            status, output, error = self.run_client(port, *arguments)
-            self.assertEqual(status, 0, error)
-            self.assertEqual(output, f"Data sent: {message}\nData received: {message}\n"
-                                     "The server closed the connection\n")
-        server.send_signal(signal.SIGTERM)
-        output = server.communicate(timeout=support.PATIENCE)[0].decode()
-        self.assertEqual(server.returncode, 0)
-        self.assertRegex(output, r"^(connection from 127\.0\.0\.1:\d+\n){2}$")
-
-    def test_a_refused_connection_names_the_address(self):
-        # Bound but not listening: nobody else gets this port, and nobody answers.
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            port = unused.getsockname()[1]
-            status, _, error = self.run_client(port)
-        self.assertEqual(status, 1)
-        self.assertIn(f"127.0.0.1:{port}", error)
-        self.assertIn("Connection refused", error)
-
-    def test_a_client_that_does_not_read_is_not_read_from(self):
-        _, port = self.start_server()
-        with support.connect(port) as client:
-            block = random.Random(1).randbytes(1 << 20)
-            sent = hashlib.sha256()
-            total = 0
-            client.setblocking(False)
-            # Without the pause the server would take all of it and hold it in memory.
-            while total < 256 << 20 and select.select([], [client], [], 1.0)[1]:
-                try:
-                    count = client.send(block)
-                except BlockingIOError:
-                    continue
-                sent.update(block[:count])
-                total += count
-            self.assertLess(total, 256 << 20)
-            client.settimeout(support.PATIENCE)
-            received = hashlib.sha256()
-            left = total
-            while left > 0:
-                piece = client.recv(1 << 20)
-                self.assertTrue(piece, f"{left} bytes are missing")
-                received.update(piece)
-                left -= len(piece)
-            self.assertEqual(received.hexdigest(), sent.hexdigest())
-            client.shutdown(socket.SHUT_WR)
-            self.assertEqual(client.recv(1), b"")
+class TcpEchoTest(echo_support.ConnectedEchoTest):
+    server = "example_tcp_echo_server"
+    client = "example_tcp_echo_client"
+    client_says = "Data sent: {0}\nData received: {0}\nThe server closed the connection\n"
+    server_says = r"^(connection from 127\.0\.0\.1:\d+\n){2}$"
 
 
 if __name__ == "__main__":

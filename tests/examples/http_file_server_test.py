@@ -2,10 +2,12 @@
 """The HTTP file server with curl, wrk, and clients that behave as badly as they like."""
 import hashlib
 import os
+import pathlib
 import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 
@@ -32,13 +34,10 @@ class HttpFileServerTest(support.ExampleTest):
         os.mkfifo(self.folder / "fifo")
         self.outside = outside
 
-    def start_server(self, *arguments):
-        server = self.start("example_http_file_server", str(self.folder), "0", *arguments,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        line = support.read_line(server.stdout)
-        self.assertRegex(line, r"^serving on 127\.0\.0\.1:\d+$")
-        self.server = server
-        return int(line.rpartition(":")[2])
+    def start_file_server(self, *arguments):
+        self.server, port = self.start_server("example_http_file_server", str(self.folder), "0",
+                                              *arguments, stderr=subprocess.PIPE)
+        return port
 
     def stop_server(self):
         self.server.send_signal(signal.SIGTERM)
@@ -64,7 +63,7 @@ class HttpFileServerTest(support.ExampleTest):
         (self.folder / "big").write_bytes(BIG)
 
     def test_curl_gets_a_file_and_its_head(self):
-        port = self.start_server()
+        port = self.start_file_server()
         answer = self.curl("-i", f"http://127.0.0.1:{port}/page.html")
         head, _, body = answer.partition(b"\r\n\r\n")
         self.assertEqual(body, PAGE)
@@ -80,18 +79,18 @@ class HttpFileServerTest(support.ExampleTest):
         self.stop_server()
 
     def test_what_is_no_file_below_the_folder_is_not_found(self):
-        port = self.start_server()
+        port = self.start_file_server()
         for target in ("/nothing", "/sub%20dir", "/out", "/out-2", "/fifo", "/page.html/", "/sub%20dir/x/"):
             self.assertEqual(self.status(port, target), "404", target)
 
     def test_a_path_that_climbs_or_is_misspelt_is_a_bad_request(self):
-        port = self.start_server()
+        port = self.start_file_server()
         for target in ("/../secret", "/%2e%2e/secret", "/..%2fsecret", "/sub%20dir/../../secret",
                        "/..", "/%", "/%4", "/%zz", "/page.html%00.txt"):
             self.assertEqual(self.status(port, target), "400", target)
 
     def test_requests_that_are_none_are_refused_and_the_connection_closed(self):
-        port = self.start_server()
+        port = self.start_file_server()
         for request in (b"GET\r\n\r\n", b"\r\n\r\n", b"GET /page.html\r\n\r\n",
                         b"GET page.html HTTP/1.1\r\nHost: x\r\n\r\n",
                         b"GET /page.html HTTP/2.0\r\nHost: x\r\n\r\n",
@@ -105,7 +104,7 @@ class HttpFileServerTest(support.ExampleTest):
         self.assertTrue(answer.startswith(b"HTTP/1.1 431 "), answer)
 
     def test_other_methods_are_not_allowed(self):
-        port = self.start_server()
+        port = self.start_file_server()
         self.assertEqual(self.status(port, "/page.html", "--data", "x=1"), "405")
         self.assertEqual(self.status(port, "/page.html", "--request", "DELETE"), "405")
         answer = self.exchange(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 29\r\n\r\n"
@@ -115,7 +114,7 @@ class HttpFileServerTest(support.ExampleTest):
         self.assertEqual(answer.count(b"HTTP/1.1"), 1, answer)
 
     def test_the_body_of_a_get_is_not_taken_for_the_next_request(self):
-        port = self.start_server()
+        port = self.start_file_server()
         for field in (b"content-length: 27", b"Transfer-Encoding: chunked"):
             answer = self.exchange(port, b"GET /page.html HTTP/1.1\r\nHost: x\r\n" + field
                                    + b"\r\n\r\nGET /empty HTTP/1.0\r\n\r\n")
@@ -123,7 +122,7 @@ class HttpFileServerTest(support.ExampleTest):
             self.assertEqual(answer.count(b"HTTP/1.1"), 1, answer)
 
     def test_a_connection_serves_many_requests_and_curl_reuses_it(self):
-        port = self.start_server()
+        port = self.start_file_server()
         url = f"http://127.0.0.1:{port}/page.html"
         output = self.curl("--write-out", "%{num_connects}", url, url, url)
         self.assertEqual(output, PAGE + b"1" + PAGE + b"0" + PAGE + b"0")
@@ -133,7 +132,7 @@ class HttpFileServerTest(support.ExampleTest):
         self.assertTrue(answer.endswith(b"\r\nConnection: close\r\n\r\n" + PAGE), answer)
 
     def test_pipelined_requests_are_answered_in_their_order(self):
-        port = self.start_server()
+        port = self.start_file_server()
         wanted = [(b"GET", b"/page.html", PAGE), (b"HEAD", b"/page.html", b""),
                   (b"GET", b"/nothing", b"404 Not Found\n"), (b"GET", b"/sub%20dir/", b"index")] * 50
         requests = b"".join(b"%s %s HTTP/1.1\r\nHost: x\r\n\r\n" % (method, target)
@@ -143,8 +142,15 @@ class HttpFileServerTest(support.ExampleTest):
         bodies = [piece.partition(b"\r\n\r\n")[2] for piece in answer.split(b"HTTP/1.1 ")[1:]]
         self.assertEqual(bodies, [body for _, _, body in wanted] + [b""])
 
+    # RFC 9110, 14.2: a server may ignore the field.
+    def test_who_asks_for_a_range_gets_the_whole_file(self):
+        port = self.start_file_server()
+        url = f"http://127.0.0.1:{port}/page.html"
+        for wanted in ("0-2", "5-", "-1", "1000-2000"):
+            self.assertEqual(self.curl("--range", wanted, "--write-out", "%{http_code}", url), PAGE + b"200")
+
     def test_a_request_in_single_bytes_is_understood(self):
-        port = self.start_server()
+        port = self.start_file_server()
         with support.connect(port) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for byte in b"GET /page.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n":
@@ -153,7 +159,7 @@ class HttpFileServerTest(support.ExampleTest):
 
     def test_a_big_file_arrives_unchanged_at_a_client_that_dawdles(self):
         self.write_big()
-        port = self.start_server()
+        port = self.start_file_server()
         with support.connect(port) as slow:
             slow.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             # It takes nothing while another is served in full.
@@ -164,20 +170,27 @@ class HttpFileServerTest(support.ExampleTest):
 
     def test_clients_that_leave_in_the_middle_of_a_body_leave_nothing_behind(self):
         self.write_big()
-        port = self.start_server()
+        port = self.start_file_server()
         descriptors = f"/proc/{self.server.pid}/fd"
         before = len(os.listdir(descriptors))
-        for _ in range(10):
+
+        def reset(client):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        leavings = [lambda client: None, reset, lambda client: client.recv(200),
+                    lambda client: client.recv(1 << 20), lambda client: client.shutdown(socket.SHUT_WR)]
+        for leave in leavings * 4:
             with support.connect(port) as client:
-                client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.assertTrue(client.recv(1000))
+                client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+                self.assertTrue(client.recv(1))
+                leave(client)
         support.wait_until(lambda: len(os.listdir(descriptors)) == before, "descriptors to be closed")
         self.assertEqual(self.curl(f"http://127.0.0.1:{port}/page.html"), PAGE)
         self.stop_server()
 
     def test_a_file_that_gets_shorter_meanwhile_ends_the_connection(self):
         self.write_big()
-        port = self.start_server()
+        port = self.start_file_server()
         with support.connect(port) as client:
             client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
             self.assertTrue(client.recv(1000))
@@ -189,7 +202,7 @@ class HttpFileServerTest(support.ExampleTest):
     def test_curl_over_https_keeps_the_connection_and_the_bytes(self):
         self.write_big()
         certificate, key = support.make_certificate(self.outside)
-        port = self.start_server(certificate, key)
+        port = self.start_file_server(certificate, key)
         url = f"https://localhost:{port}"
         output = self.curl("--cacert", certificate, "--ipv4", "--write-out", "%{num_connects}",
                            url + "/page.html", url + "/page.html")
@@ -207,15 +220,25 @@ class HttpFileServerTest(support.ExampleTest):
 
     def test_wrk_finds_no_error(self):
         (self.folder / "block").write_bytes(BIG[:1 << 20])
-        port = self.start_server()
+        port = self.start_file_server()
         for name in ("page.html", "block"):
             self.run_wrk(f"http://127.0.0.1:{port}/{name}")
         self.stop_server()
 
     def test_wrk_finds_no_error_over_https(self):
-        port = self.start_server(*support.make_certificate(self.outside))
+        port = self.start_file_server(*support.make_certificate(self.outside))
         self.run_wrk(f"https://127.0.0.1:{port}/page.html")
         self.stop_server()
+
+    def test_both_signals_end_it_in_order(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.start_file_server()
+            self.server.send_signal(number)
+            self.assertEqual(self.finish(self.server), "")
+
+    def test_it_is_shorter_than_150_lines(self):
+        source = pathlib.Path(__file__).resolve().parents[2] / "examples" / "http_file_server.cpp"
+        self.assertLess(len(source.read_text().splitlines()), 150)
 
     def test_what_cannot_be_served_is_said(self):
         server = self.start("example_http_file_server", str(self.folder / "nothing"), "0",

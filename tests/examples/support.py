@@ -97,6 +97,13 @@ class ExampleTest(unittest.TestCase):
         self.addCleanup(end)
         return process
 
+    def start_server(self, name, *arguments, **options):
+        """Starts a server, by default on any free port, and gives it and the port that it has chosen."""
+        server = self.start(name, *(arguments or ["0"]), stdout=subprocess.PIPE, **options)
+        line = read_line(server.stdout)
+        self.assertRegex(line, r"^serving on 127\.0\.0\.1:\d+$")
+        return server, int(line.rpartition(":")[2])
+
     def pipe(self):
         """The two ends of a pipe, unbuffered, as small as it can be, so that the writer soon has to wait."""
         reading, writing = (open(fd, mode, buffering=0) for fd, mode in zip(os.pipe(), ("rb", "wb")))

@@ -27,11 +27,8 @@ class ProxyTest(support.ExampleTest):
 
     def start_proxy(self, port):
         """The proxy to `port` of this machine, and its own port."""
-        proxy = self.start("example_tcp_proxy", "0", "127.0.0.1", str(port),
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        line = support.read_line(proxy.stdout)
-        self.assertRegex(line, r"^serving on 127\.0\.0\.1:\d+$")
-        return proxy, int(line.rpartition(":")[2])
+        return self.start_server("example_tcp_proxy", "0", "127.0.0.1", str(port),
+                                 stderr=subprocess.PIPE)
 
     def joined(self):
         """A client and the server's end of its connection through the proxy."""

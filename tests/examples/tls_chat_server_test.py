@@ -13,11 +13,8 @@ class ChatTest(support.ExampleTest):
     def setUp(self):
         folder = self.temporary_folder()
         self.certificate, key = support.make_certificate(folder)
-        self.server = self.start("example_tls_chat_server", "0", self.certificate, key,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        line = support.read_line(self.server.stdout)
-        self.assertRegex(line, r"^serving on 127\.0\.0\.1:\d+$")
-        self.port = int(line.rpartition(":")[2])
+        self.server, self.port = self.start_server("example_tls_chat_server", "0", self.certificate,
+                                                   key, stderr=subprocess.PIPE)
 
     def client(self, name):
         """A client that was let in, and what it reads lines from."""
