@@ -16,6 +16,7 @@ namespace {
 using transports::Conduit;
 using transports::RelayDirection;
 using transports::RelayPipe;
+using transports::ServedProtocols;
 
 // One of the two transports, and the protocol it had before.
 struct End {
@@ -40,6 +41,20 @@ End end_of(std::shared_ptr<BaseTransport> transport) {
   }
   std::shared_ptr<BaseProtocol> earlier = transport->get_protocol();
   return {std::move(transport), conduit, std::move(earlier)};
+}
+
+// A transport that can be seen as a Transport may be one half of it only.
+void require_readable(const End& end) {
+  if (end.conduit->serves() == ServedProtocols::write) {
+    throw std::invalid_argument(
+        "relay: there is nothing to read from a transport that only writes");
+  }
+}
+
+void require_writable(const End& end) {
+  if (end.conduit->serves() == ServedProtocols::read) {
+    throw std::invalid_argument("relay: a transport that only reads cannot be written to");
+  }
 }
 
 loop::LoopCore& common_loop(const End& first, const End& second) {
@@ -90,6 +105,8 @@ Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
                           const std::shared_ptr<WriteTransport>& to) {
   const End reading = end_of(from);
   const End writing = end_of(to);
+  require_readable(reading);
+  require_writable(writing);
   auto future = transports::make_future<RelayResult>(common_loop(reading, writing));
   auto* const duplex = dynamic_cast<ReadTransport*>(to.get());
   const bool was_reading = duplex != nullptr && duplex->is_reading();
@@ -123,6 +140,10 @@ Future<RelayBothResult> relay_both(const std::shared_ptr<Transport>& first,
                                    const std::shared_ptr<Transport>& second) {
   const End one = end_of(first);
   const End other = end_of(second);
+  for (const End* const end : {&one, &other}) {
+    require_readable(*end);
+    require_writable(*end);
+  }
   auto future = transports::make_future<RelayBothResult>(common_loop(one, other));
   const auto both = std::make_shared<Both>(Both{.first = one, .second = other, .future = future});
   const auto forth = std::make_shared<RelayDirection>(first, second, pipe_between(one, other),

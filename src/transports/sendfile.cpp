@@ -53,6 +53,9 @@ Conduit& queue_of(loop::LoopCore& loop, WriteTransport* transport) {
   if (conduit == nullptr) {
     throw std::invalid_argument("sendfile is not supported for this transport");
   }
+  if (conduit->serves() == transports::ServedProtocols::read) {
+    throw std::invalid_argument("sendfile is not supported for a transport that only reads");
+  }
   if (transport->is_closing()) {
     throw std::logic_error("Transport is closing");
   }

@@ -21,6 +21,7 @@ namespace {
 
 // ---- What is done about a file that is there ----
 
+// F-1
 TEST_F(Files, AFileThatIsNotThereIsCreatedWithTheBytesInOrder) {
   write_file("new", "hello ", {});
   EXPECT_EQ("hello ", content("new"));
@@ -79,6 +80,7 @@ TEST_F(Files, ANewFileHasTheAskedPermissionsLessTheUmask) {
 
 // ---- Replace ----
 
+// F-5
 TEST_F(Files, AReplacedFileIsTheOldOneUntilTheEnd) {
   put("file", "old");
   connect("file", {.if_exists = IfExists::replace});
@@ -92,6 +94,7 @@ TEST_F(Files, AReplacedFileIsTheOldOneUntilTheEnd) {
   EXPECT_EQ((Texts{"file"}), names());
 }
 
+// F-5
 TEST_F(Files, AReplacedFileKeepsItsPermissions) {
   put("file", "old");
   ASSERT_EQ(0, ::chmod(path("file").c_str(), 0751));
@@ -117,6 +120,7 @@ TEST_F(Files, AReplacementFollowsASymbolicLink) {
   EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
 }
 
+// F-5
 TEST_F(Files, AnAbortedReplacementLeavesTheOldFileAndNothingElse) {
   put("file", "old");
   connect("file", {.if_exists = IfExists::replace});
@@ -128,6 +132,7 @@ TEST_F(Files, AnAbortedReplacementLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ("old", content("file"));
 }
 
+// F-5
 TEST_F(Files, ALoopThatIsClosedLeavesTheOldFileAndNothingElse) {
   put("file", "old");
   connect("file", {.if_exists = IfExists::replace});
@@ -146,6 +151,7 @@ TEST_F(Files, ALoopThatIsClosedWhileTheFileIsOpenedLeavesNothing) {
   EXPECT_EQ(Texts{}, names());
 }
 
+// F-5
 TEST_F(Files, ACancelledOpeningLeavesNothing) {
   auto future = start("file", {.if_exists = IfExists::replace});
   future.cancel();
@@ -183,6 +189,7 @@ TEST_F(Files, ARelativePathIsTakenFromTheDirectoryOfTheProcess) {
   EXPECT_EQ("new", content("file"));
 }
 
+// F-4
 TEST_F(Files, WhatIsSynchronizedIsThere) {
   put("file", "old");
   write_file("file", "new", {.fsync_on_close = true});
@@ -201,6 +208,7 @@ TEST_F(Files, AMissingDirectoryIsNamed) {
             failure("no/file", {.if_exists = IfExists::replace}));
 }
 
+// F-1
 TEST_F(Files, ADirectoryIsRefused) {
   ASSERT_EQ(0, ::mkdir(path("folder").c_str(), 0700));
   EXPECT_EQ("opening " + path("folder") + " for writing: Is a directory", failure("folder", {}));
@@ -228,6 +236,7 @@ TEST_F(Files, APathWithANulByteOrNoneAtAllIsRefused) {
   }
 }
 
+// F-1
 TEST_F(Files, AFifoIsRefused) {
   ASSERT_EQ(0, ::mkfifo(path("fifo").c_str(), 0600));
   const Fd reader(::open(path("fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -238,6 +247,7 @@ TEST_F(Files, AFifoIsRefused) {
             failure("fifo", {.if_exists = IfExists::replace}));
 }
 
+// F-1
 TEST_F(Files, ATerminalIsRefused) {
   testing::FdPair pair = testing::make_pty_pair();
   auto future = loop().connect_file(factory(), std::move(pair.transport));
@@ -266,6 +276,7 @@ TEST_F(Files, ADirectoryThatMayNotBeWrittenToIsNamed) {
 
 // ---- What goes wrong later ----
 
+// F-3
 TEST_F(Files, AFullDiskIsALostConnection) {
   connect_path("/dev/full", {});
   transport().write("x");
@@ -275,6 +286,7 @@ TEST_F(Files, AFullDiskIsALostConnection) {
   EXPECT_EQ(1U, statistics().bytes_discarded);
 }
 
+// F-3, F-8: the signal would have killed the child.
 TEST_F(Files, AFileThatGrowsTooLargeIsALostConnectionThatCountsWhatIsInIt) {
   close_loop();
   EXPECT_EQ("CM PW CL(EFBIG) written 100000 in the file 100000", in_child([&] {
@@ -299,8 +311,55 @@ TEST_F(Files, AnAbortedReplacementThatDoesNotFitLeavesTheOldFile) {
   EXPECT_EQ((Texts{"file"}), names());
 }
 
+// ---- What others do meanwhile ----
+
+// F-10
+TEST_F(Files, AFileThatIsRemovedMeanwhileIsWrittenAllTheSame) {
+  connect("file", {});
+  std::ifstream reader(path("file"), std::ios::binary);
+  transport().write("be");
+  run_until([&] { return statistics().bytes_written == 2; });
+  std::filesystem::remove(path("file"));
+  transport().write("hind");
+  transport().close();
+  run_until_lost();
+  EXPECT_EQ("CM CL(ok)", trace());
+  EXPECT_EQ("behind", std::string(std::istreambuf_iterator<char>(reader), {}));
+  EXPECT_EQ(Texts{}, names());
+}
+
+// F-10
+TEST_F(Files, AReplacedFileThatIsRemovedMeanwhileIsThereInTheEnd) {
+  put("file", "old");
+  connect("file", {.if_exists = IfExists::replace});
+  std::filesystem::remove(path("file"));
+  transport().write("new");
+  transport().close();
+  run_until_lost();
+  EXPECT_EQ("CM CL(ok)", trace());
+  EXPECT_EQ("new", content("file"));
+}
+
+// F-10
+TEST_F(Files, AReplacementThatIsRemovedMeanwhileIsALostConnectionAndTheOldFileStays) {
+  put("file", "old");
+  connect("file", {.if_exists = IfExists::replace});
+  for (const std::string& name : names()) {
+    if (name != "file") {
+      std::filesystem::remove(path(name));
+    }
+  }
+  transport().write("new");
+  transport().close();
+  run_until_lost();
+  EXPECT_EQ("CM CL(ENOENT)", trace());
+  EXPECT_EQ("old", content("file"));
+  EXPECT_EQ((Texts{"file"}), names());
+}
+
 // ---- Descriptors ----
 
+// F-1
 TEST_F(Files, ADescriptorIsWrittenWhereItStands) {
   put("file", "0123456789");
   Fd fd(::open(path("file").c_str(), O_WRONLY | O_CLOEXEC));
@@ -353,6 +412,7 @@ TEST_F(Files, AWritePipeRefusesAFileAndSaysWhoTakesIt) {
 
 // ---- Many bytes ----
 
+// F-2
 TEST_F(Files, ThousandsOfWritesKeepTheirOrder) {
   std::string all;
   connect("file", {});

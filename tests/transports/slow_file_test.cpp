@@ -8,36 +8,14 @@
 #include <thread>
 #include <utility>
 
-#include "testing/throttled_file.hpp"
-#include "transports/file_fixture.hpp"
+#include "transports/slow_file_fixture.hpp"
 
 namespace sluice::transports {
 namespace {
 
 using testing::ThrottledFile;
 
-class SlowFile : public Files {
- protected:
-  SlowFile() : SlowFile(std::make_shared<ThrottledFile>()) {}
-  ~SlowFile() override { disk().let_go(); }
-  [[nodiscard]] ThrottledFile& disk() { return *disk_; }
-
-  /// A file of which the disk takes nothing at first, and `count` bytes written to it.
-  void begin(std::size_t count, FileOptions options = {}) {
-    connect("file", options);
-    disk().choose(transport().fileno());
-    disk().fill(ThrottledFile::capacity);
-    transport().write(testing::pattern(0, count));
-    turn();
-    disk().settle(statistics().send_calls);
-    ASSERT_EQ(1U, statistics().send_calls);
-  }
-
- private:
-  explicit SlowFile(std::shared_ptr<ThrottledFile> disk) : Files(disk), disk_(std::move(disk)) {}
-  std::shared_ptr<ThrottledFile> disk_;
-};
-
+// F-2
 TEST_F(SlowFile, BytesUnderWayCountAsBufferedAndOneWriteIsUnderWayAtATime) {
   begin(100);
   transport().write("more");
@@ -61,6 +39,7 @@ TEST_F(SlowFile, TheLoopRunsWhileTheDiskDoesNot) {
   EXPECT_EQ("CM PW", trace());
 }
 
+// F-2
 TEST_F(SlowFile, WhatAShortWriteLeavesIsWrittenNext) {
   begin(100);
   disk().add_room(30);
@@ -80,6 +59,17 @@ TEST_F(SlowFile, ProgressResumesBeforeTheBufferIsEmpty) {
   EXPECT_EQ(50'000U, record().calls().back().size);
 }
 
+// T-7, W-55
+TEST_F(SlowFile, OtherLimitsCountAtOnceThoughAWriteIsUnderWay) {
+  begin(100'000);
+  ASSERT_EQ("CM PW", trace());
+  transport().set_write_buffer_limits(400'000, 200'000);
+  EXPECT_EQ("CM PW RW", trace());
+  transport().set_write_buffer_limits(50'000);
+  EXPECT_EQ("CM PW RW PW", trace());
+  EXPECT_EQ(100'000U, transport().get_write_buffer_size());
+}
+
 // W-42, W-109
 TEST_F(SlowFile, CloseWaitsForTheLastByteAndWriteEofIsClose) {
   begin(100);
@@ -96,6 +86,7 @@ TEST_F(SlowFile, CloseWaitsForTheLastByteAndWriteEofIsClose) {
   EXPECT_EQ(7U, statistics().bytes_dropped);
 }
 
+// F-3
 TEST_F(SlowFile, ADiskThatIsFullInTheEndKeepsWhatItTook) {
   begin(100);
   disk().add_room(40);
@@ -118,7 +109,7 @@ TEST_F(SlowFile, AFailureWhileClosingIsToldToo) {
 
 // ---- abort ----
 
-// W-48; the worker cannot be called back.
+// W-48, F-6; the worker cannot be called back.
 TEST_F(SlowFile, AbortLosesTheConnectionAtOnceAndCountsTheWriteWhenItHasEnded) {
   begin(100);
   const int fd = transport().fileno();
@@ -139,6 +130,7 @@ TEST_F(SlowFile, AbortLosesTheConnectionAtOnceAndCountsTheWriteWhenItHasEnded) {
   EXPECT_EQ(testing::pattern(0, 100), content("file"));
 }
 
+// F-6
 TEST_F(SlowFile, TheBytesStayAliveUntilTheWriteHasEnded) {
   connect("file", {});
   disk().choose(transport().fileno());
@@ -172,6 +164,7 @@ TEST_F(SlowFile, AnAbortedReplacementIsRemovedWhenTheWriteHasEnded) {
 
 // ---- The loop's end ----
 
+// F-7
 TEST_F(SlowFile, ALoopThatClosesWaitsForTheWriteUnderWayAndWritesNothingMore) {
   begin(100);
   transport().write("never written");
@@ -277,11 +270,13 @@ class LateError : public Files {
   std::shared_ptr<LateErrors> system_;
 };
 
+// F-4, F-5
 TEST_F(LateError, OfFsyncIsALostConnectionAndTheOldFileStays) {
   EXPECT_EQ("CM CL(EIO) old 1", replace_with("fsync"));
   EXPECT_EQ(3U, statistics().bytes_written);
 }
 
+// F-4
 TEST_F(LateError, OfCloseIsALostConnectionAndTheOldFileStays) {
   EXPECT_EQ("CM CL(EDQUOT) old 1", replace_with("close", EDQUOT));
 }
@@ -290,6 +285,7 @@ TEST_F(LateError, OfRenameIsALostConnectionAndTheOldFileStays) {
   EXPECT_EQ("CM CL(EACCES) old 1", replace_with("rename", EACCES));
 }
 
+// F-4
 TEST_F(LateError, OfTheDirectoryIsToldThoughTheNameIsThere) {
   EXPECT_EQ("CM CL(EIO) new 1", replace_with("fsync of directory"));
 }
