@@ -1,9 +1,11 @@
 // Runs a command, puts a name before each line that it writes, and starts it again when it fails,
-// at most so many times.
+// at most so many times. SIGTERM and SIGINT are passed on to the command, which is not started
+// again then. A command whose output is not taken from us has to wait as well.
 //     process_supervisor NAME RESTARTS COMMAND [ARGUMENT...]
 
 #include <sluice/sluice.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -53,6 +55,11 @@ class Run : public sluice::SubprocessProtocol {
   void pipe_connection_lost(int fd, std::error_code /*error*/) override {
     (fd == 1 ? out_ : err_).finish();
   }
+  void send_signal(int number) const {
+    if (transport_) {
+      transport_->send_signal(number);
+    }
+  }
   // The command has ended and everything it wrote was read.
   void connection_lost(std::error_code /*error*/) override {
     ended_(transport_->returncode().value_or(0));
@@ -72,6 +79,9 @@ class Supervisor {
       : name_(std::move(name)), restarts_(restarts), command_(std::move(command)) {}
 
   int run() {
+    for (const int number : {SIGTERM, SIGINT}) {
+      loop_.add_signal_handler(number, [this, number] { stop(number); });
+    }
     start();
     loop_.run_forever();
     return status_;
@@ -82,17 +92,29 @@ class Supervisor {
     sluice::SubprocessOptions options;
     options.stdin_ = sluice::Stdio::devnull();
     const auto factory = [this] {
-      return std::make_shared<Run>(name_, [this](int returncode) { ended(returncode); });
+      run_ = std::make_shared<Run>(name_, [this](int returncode) { ended(returncode); });
+      return run_;
     };
     loop_.subprocess_exec(factory, command_, std::move(options))
         .add_done_callback([this](const sluice::Future<sluice::SubprocessConnection<Run>>& done) {
           try {
             done.get();
+            if (stopped_by_ != 0) {
+              run_->send_signal(stopped_by_);  // it came before there was anybody to send it to
+            }
           } catch (const std::exception& error) {
             std::cerr << "process_supervisor: " << error.what() << '\n';
             finish(EXIT_FAILURE);
           }
         });
+  }
+
+  void stop(int number) {
+    restarts_ = 0;
+    stopped_by_ = number;
+    if (run_) {
+      run_->send_signal(number);
+    }
   }
 
   void ended(int returncode) {
@@ -120,6 +142,8 @@ class Supervisor {
   int restarts_;
   std::vector<std::string> command_;
   int status_ = EXIT_SUCCESS;
+  std::shared_ptr<Run> run_;
+  int stopped_by_ = 0;
 };
 
 }  // namespace

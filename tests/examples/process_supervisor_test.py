@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A supervised command: its lines get prefixes, and it is started again as often as was asked for."""
-import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +40,15 @@ class ProcessSupervisorTest(support.ExampleTest):
                                       f"test -e {mark} && echo well || {{ touch {mark}; kill -9 $$; }}")
         self.assertEqual(out, "job: well\n")
         self.assertIn("failed with -9 and is started again", err)
+
+    def test_a_signal_ends_the_command_which_is_not_started_again(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process = self.start("example_process_supervisor", "job", "5", "python3", "-c",
+                                 "import signal; print('begun', flush=True); signal.pause()",
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual(support.read_line(process.stdout), "job: begun")
+            process.send_signal(number)
+            self.assertIn("and is not started again", self.finish(process, 1))
 
     def test_a_command_that_is_not_there_is_told(self):
         err = self.supervise("job", "5", "no-such-command", status=1)[1]
