@@ -212,10 +212,21 @@ class OpensslTest(TlsTestCase):
             receiver, url = self.s_server(stdout=out, stdin=subprocess.PIPE)
         self.check_received(data, self.copy(self.file(data), url, *self.trusting), receiver)
 
-    def test_s_server_sends(self):
-        with open(self.file(data), "rb") as source:
-            sender, url = self.s_server(stdin=source)
-        self.check_received(data, self.receive(url, *self.trusting), sender)
+    def test_s_server_sends_and_says_no_farewell(self):
+        """It never does, so all is there, and nobody can know that it is all. After one block it would
+        wait for an answer.
+        """
+        data = payload(16_000)
+        sender, url = self.s_server(stdin=subprocess.PIPE)
+        receiver = self.receive(url, *self.trusting)
+        sender.process.stdin.write(data)
+        sender.process.stdin.flush()
+        eventually(lambda: self.received.stat().st_size == len(data), "the last byte")
+        sender.signal(signal.SIGTERM)
+        sender.process.wait()
+        self.assert_failed(receiver, f"cannot read {url}: .*close_notify",
+                           f"{len(data)} bytes delivered")
+        self.assertEqual(sha256(self.received.read_bytes()), sha256(data))
 
 
 class SocatTest(TlsTestCase):
