@@ -1,15 +1,15 @@
 """Against the programs that everybody has: socat and netcat, both directions, compared by SHA-256."""
 import unittest
 
-from support import CliTestCase, MIB, eventually, payload, sha256
+from support import CliTestCase, MIB, eventually, payload, program, sha256
 
 
 class Exchange:
     """One file, its sender and its receiver; one of the two is not ours."""
 
-    def __init__(self, case):
+    def __init__(self, case, size=8 * MIB + 3):
         self.case = case
-        self.data = payload(8 * MIB + 3)
+        self.data = payload(size)
         self.source = case.file(self.data)
         self.received = case.tmp / "received"
 
@@ -105,6 +105,39 @@ class SocatTest(CliTestCase):
                           f"SYSTEM:tee {exchange.received}")
         address = echo.wait_for_text(r"listening on AF=2 (127\.0\.0\.1:\d+)").group(1)
         exchange.check(exchange.send(f"tcp://{address}"), echo)
+
+
+class LingerTest(CliTestCase):
+    """The peer still reads, slowly, when the last byte was given to the kernel. Closing a socket that
+    something comes into resets the connection, and what the peer has not read yet is lost.
+    """
+
+    def listener(self, options, script):
+        peer = self.start("socat", "-d", "-d", f"TCP-LISTEN:0,bind=127.0.0.1{options}",
+                          f"SYSTEM:{script}")
+        found = peer.wait_for_text(r"listening on AF=2 (127\.0\.0\.1:\d+)")
+        return peer, f"tcp://{found.group(1)}"
+
+    def test_slow_peer_that_talks_all_the_time(self):
+        exchange = Exchange(self)
+        echo, url = self.listener(
+            "", f"{program()} copy - - --rate 2M --report none | tee {exchange.received}")
+        exchange.check(exchange.send(url), echo)
+
+    def test_slow_peer_that_talks_once(self):
+        exchange = Exchange(self, 2 * MIB)
+        slow, url = self.listener(
+            ",rcvbuf=8192", f"(sleep 2; echo word) & {program()} copy - - --rate 500K "
+            f"--report none > {exchange.received}")
+        exchange.check(exchange.send(url), slow)
+
+    def test_peer_that_talks_without_end_is_left(self):
+        """It takes nothing more, and is listened to for twenty seconds."""
+        chatter, url = self.listener("", "yes")
+        sender = self.copy(self.file(b"few"), url)
+        self.assertEqual(sender.status(), 0, sender.err())
+        chatter.signal(9)
+        chatter.process.wait()
 
 
 class NetcatTest(CliTestCase):

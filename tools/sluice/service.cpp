@@ -1,27 +1,19 @@
 #include "service.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "farewell.hpp"
+#include "linger.hpp"
 
 namespace sluice::cli {
-
-namespace {
-
-// A client that has read everything closes its side soon. One that does not is not waited for: all
-// it was sent is in the kernel's hands.
-constexpr std::chrono::seconds linger_time{1};
-
-}  // namespace
 
 // What the three services share: the marks, the accounting and the end.
 class Client : public Protocol {
  public:
-  explicit Client(SmallService& service) : service_(service) {}
+  explicit Client(SmallService& service) : service_(service), linger_(service.loop_) {}
 
   void connection_made(std::shared_ptr<Transport> transport) override {
     transport_ = std::move(transport);
@@ -38,6 +30,8 @@ class Client : public Protocol {
     if (state_ == State::serving) {
       service_.totals_.bytes_in += data.size();
       receive(data);
+    } else {
+      linger_.heard();
     }
   }
   bool eof_received() override {
@@ -122,13 +116,13 @@ class Client : public Protocol {
   void linger() {
     if (state_ == State::flushing) {
       state_ = State::lingering;
-      linger_ = loop().call_later(linger_time, [this] { transport_->close(); });
+      linger_.start(transport_->fileno(), [this] { transport_->close(); });
     }
   }
 
   SmallService& service_;
   std::shared_ptr<Transport> transport_;
-  TimerHandle linger_;
+  Linger linger_;
   State state_ = State::serving;
   bool peer_has_ended_ = false;
 };

@@ -16,6 +16,7 @@ class SinkProtocol : public Base {
   void connection_lost(std::error_code error) override { sink_.lost(error); }
 
  protected:
+  void peer_sent() { sink_.peer_sent(); }
   void peer_ended() { sink_.peer_ended(); }
 
  private:

@@ -9,6 +9,7 @@ namespace {
 class StreamSinkProtocol final : public SinkProtocol<Protocol> {
  public:
   using SinkProtocol::SinkProtocol;
+  void data_received(Bytes /*data*/) override { peer_sent(); }
   bool eof_received() override {
     peer_ended();
     return true;

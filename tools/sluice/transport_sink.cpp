@@ -1,23 +1,17 @@
 #include "transport_sink.hpp"
 
-#include <chrono>
 #include <utility>
 
 #include "farewell.hpp"
 
 namespace sluice::cli {
 
-namespace {
-
-// A peer that has read everything closes its side soon. One that does not is not waited for: all it
-// was sent is in the kernel's hands.
-constexpr std::chrono::seconds linger_time{1};
-
-}  // namespace
-
 TransportSink::TransportSink(EventLoop& loop, Endpoint endpoint, BufferMarks marks,
                              PeerEnd peer_end, SinkListener& listener)
-    : Sink(loop, std::move(endpoint), listener), marks_(marks), peer_end_(peer_end) {}
+    : Sink(loop, std::move(endpoint), listener),
+      marks_(marks),
+      peer_end_(peer_end),
+      linger_(loop) {}
 
 void TransportSink::write(const Buffer& block) {
   if (state_ == SinkState::open) {
@@ -49,7 +43,7 @@ void TransportSink::flushed() {
   // Closing a socket with unread data in it would reset the connection and could cost the peer its
   // last bytes. So the end is sent, and what comes is read until the peer ends too.
   state_ = SinkState::lingering;
-  linger_ = loop_.call_later(linger_time, [this] { close(); });
+  linger_.start(transport_->fileno(), [this] { close(); });
   transport_->write_eof();
 }
 

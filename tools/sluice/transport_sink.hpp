@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "linger.hpp"
 #include "open_file.hpp"
 #include "sink.hpp"
 #include "stream_opener.hpp"
@@ -49,6 +50,7 @@ class TransportSink : public Sink {
 
   void paused();
   void resumed();
+  void peer_sent() { linger_.heard(); }
   void peer_ended();
   void lost(std::error_code error);
   void flushed();
@@ -60,7 +62,7 @@ class TransportSink : public Sink {
   PeerEnd peer_end_;
   std::shared_ptr<WriteTransport> transport_;
   std::optional<WriteBufferLimits> limits_;
-  TimerHandle linger_;
+  Linger linger_;
 };
 
 /// A TCP, TLS or Unix connection. What the peer sends is read and thrown away.
