@@ -188,6 +188,43 @@ class RateTest(CliTestCase):
         self.assertGreater(report["reads"], 40)
         self.assert_done(sender)
 
+    def test_little_at_once_from_every_kind_of_source(self):
+        """A pipe gives all that is in it at once; it goes on in portions nevertheless."""
+        data = self.file(payload(64 * KIB))
+        sender = self.copy(data, "tcp-listen://127.0.0.1:0")
+        pipe = self.start("cat", data, stdout=subprocess.PIPE)
+        for source, stdin in (("-", pipe.process.stdout), (data, None), (f"exec:cat {data}", None),
+                              (sender.listening_url(), None), ("/dev/zero", None)):
+            with self.subTest(source):
+                child = self.copy(source, "-", "--rate", "1K", stdin=stdin, stdout=subprocess.PIPE)
+                begin = time.monotonic()
+                count = 0
+                while count < 300:
+                    chunk = os.read(child.process.stdout.fileno(), 64 * KIB)
+                    count += len(chunk)
+                    # A late timer catches up with a quarter of a second.
+                    self.assertLessEqual(len(chunk), 256 + 21)
+                self.assertLess(count / 1024, time.monotonic() - begin + 0.3)
+                self.interrupt(child)
+        sender.signal(9)
+        sender.process.wait()
+        pipe.process.stdout.close()
+        pipe.process.wait()
+
+    def test_a_slow_sink_and_a_rate(self):
+        data = payload(300 * KIB)
+        fifo = self.fifo()
+        source = self.start("cat", self.file(data), stdout=subprocess.PIPE)
+        reader = self.copy(f"pipe://{fifo}", "-", "--rate", "200K", stdout=subprocess.PIPE)
+        child = self.copy("-", f"pipe://{fifo}", "--rate", "1M", "--high", "4K", "--report", "json",
+                          stdin=source.process.stdout)
+        self.assertEqual(sha256(reader.out()), sha256(data))
+        self.assert_done(child)
+        self.assertGreater(child.report()["pauses"], 0)
+        self.assertLessEqual(child.report()["peak_buffer"], 4 * KIB + 21 * KIB)
+        source.process.stdout.close()
+        self.assertEqual(source.status(), 0)
+
     def test_a_rate_that_is_never_reached(self):
         data = payload(MIB)
         out, _ = self.timed(0, self.file(data), "-", "--rate", "1024G")

@@ -104,12 +104,17 @@ std::size_t Pump::read_limit() {
 void Pump::source_block(const Buffer& block) {
   ++reads_;
   bytes_read_ += block.size();
+  if (limiter_) {
+    held_.push_back(block);
+    pace();
+  } else {
+    forward(block);
+  }
+}
+
+void Pump::forward(const Buffer& block) {
   for (const auto& sink : sinks_) {
     sink->write(block);
-  }
-  if (limiter_) {
-    limiter_->take(block.size(), loop_.time());
-    wait_for_tokens();
   }
 }
 
@@ -123,15 +128,35 @@ std::uint64_t Pump::bytes_read() const {
                      : bytes_read_;
 }
 
-void Pump::wait_for_tokens() {
+// Passes on what the rate allows. A pipe gives more than a portion at once; the source is not read
+// again before all of it has gone on.
+void Pump::pace() {
   rate_timer_.reset();
-  if (phase_ == Phase::copying) {
+  while (phase_ == Phase::copying && !rate_timer_) {
     const auto delay = limiter_->delay(loop_.time());
     if (delay.count() > 0) {
-      rate_timer_ = loop_.call_later(delay, [this] { wait_for_tokens(); });
+      rate_timer_ = loop_.call_later(delay, [this] { pace(); });
+    } else if (held_.empty() || any_sink_paused()) {
+      break;
+    } else {
+      const Buffer block = std::move(held_.front());
+      held_.pop_front();
+      const std::size_t size = std::min(block.size(), limiter_->portion());
+      if (size < block.size()) {
+        held_.push_front(block.slice(size, block.size() - size));
+      }
+      limiter_->take(size, loop_.time());
+      forward(block.slice(0, size));
     }
   }
   update_flow();
+}
+
+// The source has ended by a failure: what it gave before goes out, at any rate.
+void Pump::forward_all() {
+  for (const Buffer& block : std::exchange(held_, {})) {
+    forward(block);
+  }
 }
 
 void Pump::sink_paused(Sink& /*sink*/) {
@@ -139,6 +164,10 @@ void Pump::sink_paused(Sink& /*sink*/) {
 }
 
 void Pump::sink_resumed(Sink& /*sink*/) {
+  // Not from here: it may come from inside a write.
+  if (!held_.empty() && !rate_timer_) {
+    rate_timer_ = loop_.call_later({}, [this] { pace(); });
+  }
   update_flow();
 }
 
@@ -154,7 +183,7 @@ void Pump::update_flow() {
   if (phase_ != Phase::copying) {
     return;
   }
-  if (paused || rate_timer_) {
+  if (paused || rate_timer_ || !held_.empty()) {
     source_->pause();
   } else {
     source_->resume();
@@ -180,6 +209,7 @@ void Pump::source_done(SourceEnd end, const std::string& error) {
 void Pump::drain() {
   phase_ = Phase::draining;
   update_flow();
+  forward_all();
   for (const auto& sink : sinks_) {
     if (outcome_ == Outcome::broken) {
       sink->finish_incomplete();
@@ -199,7 +229,7 @@ void Pump::sink_gone(Sink& sink) {
     stop(Outcome::abandoned, {});
     return;
   }
-  update_flow();
+  sink_resumed(sink);
   finish_if_over();
 }
 

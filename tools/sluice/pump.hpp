@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -90,7 +91,9 @@ class Pump final : private SourceListener, private SinkListener {
   [[nodiscard]] bool can_send_file(BufferMarks marks) const;
   void one_more_is_ready();
   void update_flow();
-  void wait_for_tokens();
+  void pace();
+  void forward(const Buffer& block);
+  void forward_all();
   void drain();
   void stop(Outcome outcome, const std::string& error);
   void finish_if_over();
@@ -105,6 +108,7 @@ class Pump final : private SourceListener, private SinkListener {
   bool sends_file_;
   std::optional<RateLimiter> limiter_;
   std::optional<TimerHandle> rate_timer_;
+  std::deque<Buffer> held_;  ///< read, and to go on in portions of the limiter
 
   Phase phase_ = Phase::opening;
   Outcome outcome_ = Outcome::running;
