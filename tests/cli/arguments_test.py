@@ -23,7 +23,8 @@ class HelpTest(CliTestCase):
                                       "Examples:"]),
                 (["serve", "--help"], ["echo", "discard", "chargen", "proxy", "--listen", "--to",
                                        "--cert", "--grace",
-                                       "listening on URL", "SIGTERM", "Examples:"])):
+                                       "listening on URL", "SIGTERM", "SIGHUP",
+                                       "second signal", "Exit status", "Examples:"])):
             with self.subTest(arguments):
                 result = run(*arguments)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -45,9 +46,9 @@ class HelpTest(CliTestCase):
 
 
 class UsageTest(CliTestCase):
-    def refused(self, *arguments):
+    def refused(self, *arguments, **options):
         """Runs it; it must end with 2 and say one line; returns that line."""
-        result = run(*arguments)
+        result = run(*arguments, **options)
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertEqual(result.stdout, "")
         lines = result.stderr.splitlines()
@@ -58,8 +59,8 @@ class UsageTest(CliTestCase):
 
     def test_words_are_missing_or_wrong(self):
         for arguments, text in (
-                ([], "subcommand"),
-                (["cpoy", "-", "-"], "cpoy|subcommand"),
+                ([], "expected copy or serve"),
+                (["cpoy", "-", "-"], "cpoy"),
                 (["copy"], "SOURCE"),
                 (["copy", "-"], "SINK"),
                 (["copy", "-", "-", "--fast"], "--fast"),
@@ -72,6 +73,45 @@ class UsageTest(CliTestCase):
                 (["serve", "echo", "--listen", "tcp://:0", "--report", "xml"], "json")):
             with self.subTest(arguments):
                 self.assertRegex(self.refused(*arguments), text)
+
+    def test_what_was_expected_is_said_in_our_words(self):
+        for arguments, text, help_of in (
+                (["frob"], "there is no command 'frob'; expected copy or serve", "sluice"),
+                (["--frob"], "there is no command '--frob'; expected copy or serve", "sluice"),
+                ([], "a command is missing; expected copy or serve", "sluice"),
+                (["copy"], "SOURCE and SINK are missing; expected sluice copy SOURCE SINK...",
+                 "sluice copy"),
+                (["copy", "-"], "a SINK is missing; expected sluice copy SOURCE SINK...",
+                 "sluice copy"),
+                (["copy", "-", "-", "--fast"], "there is no option '--fast'", "sluice copy"),
+                (["copy", "-", "-", "--high"], "--high: expected --high SIZE, once", "sluice copy"),
+                (["copy", "-", "-", "--high", "1", "--high", "2"],
+                 "--high: expected --high SIZE, once", "sluice copy"),
+                (["copy", "-", "-", "--report", "xml"],
+                 "--report: 'xml' is unknown; expected text, json or none", "sluice copy"),
+                (["serve"], "a SERVICE is missing; expected echo, discard, chargen or proxy",
+                 "sluice serve"),
+                (["serve", "daytime"],
+                 "serve: 'daytime' is unknown; expected echo, discard, chargen or proxy",
+                 "sluice serve"),
+                (["serve", "echo"], "serve echo: expected --listen URL, where clients are to connect",
+                 "sluice serve"),
+                (["serve", "echo", "twice", "--listen", "tcp://:0"],
+                 "unexpected argument 'twice'; expected nothing more", "sluice serve")):
+            with self.subTest(arguments):
+                result = run(*arguments)
+                self.assertEqual((result.returncode, result.stderr),
+                                 (2, f"sluice: {text}\nsee '{help_of} --help'\n"))
+
+    def test_an_address_is_not_taken_for_a_file(self):
+        for source, sink in (("localhost:80", "-"), ("-", "localhost:80")):
+            with self.subTest(source):
+                self.assertIn("expected tcp://localhost:80 for a connection, or ./localhost:80",
+                              self.refused("copy", source, sink, cwd=self.tmp))
+        self.assertEqual(list(self.tmp.iterdir()), [])
+        self.file(b"a file", "localhost:80")
+        result = run("copy", "localhost:80", "-", "--report", "none", cwd=self.tmp)
+        self.assertEqual((result.returncode, result.stdout), (0, "a file"))
 
     def test_sizes(self):
         for size, text in (("-5", "negative"), ("-64K", "negative"), ("K", "not a size"), ("12Q", "not a size"), ("1.5M", "not a size"),

@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import socket
 import stat
@@ -90,6 +91,40 @@ class FilesAndPipesTest(CliTestCase):
         finally:
             os.close(master)
             os.close(slave)
+
+    def test_terminal_stays_blocking_even_when_we_are_killed(self):
+        master, slave = os.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        reading = self.copy("-", "-", stdin=slave, stdout=subprocess.PIPE)
+        os.write(master, b"a line\n")
+        self.assertEqual(os.read(reading.process.stdout.fileno(), 100), b"a line\n")
+        writing = self.copy("-", "-", stdin=subprocess.PIPE, stdout=slave)
+        writing.process.stdin.write(b"to the screen")
+        writing.process.stdin.flush()
+        shown = b""
+        while b"screen" not in shown:
+            shown += os.read(master, 100)
+        for child in (reading, writing):
+            self.assertFalse(fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK)
+            child.signal(9)
+            child.process.wait()
+            self.assertFalse(fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK)
+
+    def test_control_characters_in_names_are_harmless(self):
+        # A control character of UTF-8, and the same as a byte that is none.
+        name = "line\nfeed \x1b[31mred \u009b " + os.fsdecode(b"\x9b")
+        shown = r"line\nfeed \x1b[31mred \xc2\x9b \x9b"
+        self.file(b"x", name)
+        child = self.copy(f"./{name}", "./out" + name, cwd=self.tmp)
+        self.assert_done(child)
+        self.assertIn(f"source  ./{shown}: ", child.err())
+        self.assertIn(f"sink    ./out{shown}: ", child.err())
+        line = self.assert_failed(self.copy(f"./no{name}", "-", cwd=self.tmp), "No such file")
+        self.assertIn(f"cannot read ./no{shown}: ", line)
+        waiting = self.copy(f"unix-listen://{self.tmp}/sock{name}", "-")
+        waiting.wait_for_text(re.escape(f"listening on unix://{self.tmp}/sock{shown}\n"))
+        self.interrupt(waiting)
 
     def test_inherited_socket_as_input_and_output(self):
         ours, theirs = socket.socketpair()

@@ -68,7 +68,7 @@ class OpeningTest(CliTestCase):
         path = self.file(b"secret")
         path.chmod(0)
         self.assert_failed(self.copy(path, "-", preexec_fn=without_override),
-                           f"cannot read {path}: Permission denied")
+                           f"cannot read {path}: Permission denied", "nothing was copied")
         fifo = self.fifo()
         fifo.chmod(0)
         self.assert_failed(self.copy("-", f"pipe://{fifo}", preexec_fn=without_override),
@@ -136,6 +136,44 @@ class NetworkTest(CliTestCase):
                                "in use")
             child = self.sluice("serve", "echo", "--listen", url)
             self.assert_failed(child, f"cannot listen on {url}: ", "in use")
+
+
+class LiveSocketTest(CliTestCase):
+    def test_a_live_server_is_not_pushed_away(self):
+        path = self.tmp / "sock"
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with self.subTest(kind), socket.socket(socket.AF_UNIX, kind) as server:
+                server.bind(str(path))
+                if kind == socket.SOCK_STREAM:
+                    server.listen()
+                inode = path.stat().st_ino
+                listening = f"unix-listen://{path}"
+                self.assert_failed(self.copy(listening, "-"), f"cannot listen on {listening}: "
+                                   "address in use: somebody listens on it", "nothing was copied")
+                serving = f"unix://{path}"
+                self.assert_failed(self.sluice("serve", "echo", "--listen", serving),
+                                   f"cannot listen on {serving}: address in use: somebody listens")
+                self.assertEqual(path.stat().st_ino, inode)
+                path.unlink()
+
+    def test_a_full_queue_is_a_live_server(self):
+        path = self.tmp / "sock"
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen(0)
+            with socket.socket(socket.AF_UNIX) as waiting:
+                waiting.connect(str(path))
+                self.assert_failed(self.copy(f"unix-listen://{path}", "-"), "somebody listens")
+        path.unlink()
+
+    def test_a_stale_socket_is_replaced(self):
+        path = self.tmp / "sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+        child = self.sluice("serve", "echo", "--listen", f"unix://{path}", stdout=subprocess.PIPE)
+        self.assertEqual(child.process.stdout.readline().decode(), f"listening on unix://{path}\n")
+        child.signal(15)
+        self.assertEqual(child.status(), 0, child.err())
 
 
 class StandardStreamsTest(CliTestCase):

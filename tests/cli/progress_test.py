@@ -122,6 +122,27 @@ class ProgressTest(CliTestCase):
         self.assertIn("100%", child.err())
         self.assertTrue(child.err().endswith("\n"))
 
+    def test_not_on_the_terminal_that_the_output_goes_to(self):
+        for sink in ("-", "exec:cat"):
+            with self.subTest(sink):
+                terminal = Terminal(80)
+                child = self.copy(self.file(payload(5000).hex().encode()), sink, "--report", "none",
+                                  stdout=terminal.slave, stderr=terminal.slave)
+                text = terminal.read_until_end_of(child, self)
+                self.assertEqual(text, payload(5000).hex())
+
+    def test_in_the_end_the_rate_is_that_of_the_whole(self):
+        for size, options in ((MIB, []), (100_000, ["--rate", "200K"])):
+            with self.subTest(size):
+                child = self.copy(self.file(payload(size)), "-", "--report", "json", "--progress",
+                                  "always", *options)
+                self.assert_done(child)
+                drawn = child.err().split("\n")[0].split("\r")[-1]
+                number, unit = re.search(r"100% +(\S+) (\S+)/s", drawn).groups()
+                shown = float(number) * 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
+                mean = size / child.report()["seconds"]
+                self.assertLess(abs(shown - mean), 0.1 * mean, drawn)
+
     def test_an_error_stands_on_its_own_line(self):
         terminal = Terminal(80)
         child = self.copy(self.file(payload(MIB)), "pipe:///dev/full", "--report", "none",

@@ -25,6 +25,18 @@ class SendfileTest(CliTestCase):
                 self.assertEqual(report["sinks"][0]["bytes_delivered"], len(data))
                 self.assertEqual(report["reads"] == 0, how == "sendfile")
 
+    def test_read_where_it_has_to_pass_through_a_buffer(self):
+        data = payload(3 * MIB + 7)
+        source = self.file(data)
+        for sinks in (["exec:cat"], [self.tmp / "file"], ["-", self.tmp / "file"]):
+            with self.subTest(sinks), open(self.tmp / "out", "wb") as out:
+                child = self.copy(source, *sinks, "--report", "json", stdout=out)
+                self.assert_done(child)
+                self.assertEqual(child.report()["sent_by"], "write")
+                self.assertEqual(child.report()["bytes"], len(data))
+        for name in ("out", "file"):
+            self.assertEqual(sha256((self.tmp / name).read_bytes()), sha256(data))
+
     def test_in_words(self):
         peer, url = self.peer(read_all)
         child = self.copy(self.file(b"few"), url)

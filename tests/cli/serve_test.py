@@ -10,7 +10,7 @@ import termios
 import threading
 import unittest
 
-from support import CliTestCase, MIB, eventually, payload, read_all, settled, sha256
+from support import CliTestCase, MIB, eventually, payload, read_all, sha256
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
 
@@ -42,14 +42,14 @@ def send_until_stuck(client):
     return sent
 
 
-def wait_until_full(client):
-    """Until the service has sent all that fits: nothing more arrives within a moment."""
-    def arrived():
+def wait_until_full(service, client):
+    """Until chargen has sent all that fits: it never sleeps before a client's buffer is full."""
+    def is_full():
         count = array.array("i", [0])
         fcntl.ioctl(client, termios.FIONREAD, count)
-        return count[0]
+        return count[0] > 0 and service.child.sleeps()
 
-    settled(arrived, "the service to fill the socket")
+    eventually(is_full, "the service to fill the socket")
 
 
 class Service:
@@ -133,8 +133,8 @@ class EchoTest(CliTestCase):
         self.exchange(service.client(), b"y" * 500)
         totals = json.loads(service.end())
         self.assertEqual(set(totals), {
-            "service", "listen", "seconds", "clients", "clients_lost", "bytes_in", "bytes_out",
-            "bytes_discarded", "pauses", "peak_buffer", "syscalls"})
+            "service", "listen", "seconds", "clients", "clients_lost", "handshakes_failed",
+            "bytes_in", "bytes_out", "bytes_discarded", "pauses", "peak_buffer", "syscalls"})
         self.assertEqual((totals["service"], totals["clients"], totals["clients_lost"]),
                          ("echo", 2, 0))
         self.assertEqual((totals["bytes_in"], totals["bytes_out"]), (1500, 1500))
@@ -276,7 +276,7 @@ class EndTest(CliTestCase):
         service = Service(self, "chargen", "--grace", "30", "--report", "json")
         client = service.client()
         client.shutdown(socket.SHUT_WR)
-        wait_until_full(client)
+        wait_until_full(service, client)
         service.child.signal(signal.SIGTERM)
         received = read_all(client)
         totals = json.loads(service.child.out())
@@ -287,7 +287,7 @@ class EndTest(CliTestCase):
     def test_grace_period_ends(self):
         service = Service(self, "chargen", "--grace", "0.2", "--report", "json")
         client = service.client()
-        wait_until_full(client)
+        wait_until_full(service, client)
         totals = json.loads(service.end())
         self.assertEqual(totals["clients"], 1)
         self.assertGreater(totals["bytes_discarded"], 0)
@@ -296,7 +296,7 @@ class EndTest(CliTestCase):
     def test_second_signal_ends_the_grace_period(self):
         service = Service(self, "chargen", "--grace", "1000", listen=f"unix://{self.tmp}/sock")
         client = service.client()
-        wait_until_full(client)
+        wait_until_full(service, client)
         service.child.signal(signal.SIGTERM)
         eventually(lambda: not (self.tmp / "sock").exists(), "the listening socket to be closed")
         service.end()

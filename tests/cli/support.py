@@ -2,8 +2,8 @@
 
 SLUICE_PROGRAM names the program. Every wait is for something that can be observed, with a deadline
 after which the test fails and says what it waited for. What another process writes to a file or does
-to a socket of its own raises no event here, so eventually() and settled() look again and again; no
-other function sleeps (tests/house/check_house.py).
+to a socket of its own raises no event here, so eventually() looks again and again; no other
+function sleeps (tests/house/check_house.py).
 """
 import contextlib
 import hashlib
@@ -47,15 +47,6 @@ def eventually(condition, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {DEADLINE_S} s in vain for {what}")
         time.sleep(0.005)
-
-
-def settled(observe, what):
-    """A true value of observe() that is still the same a moment later."""
-    def unchanged():
-        before = observe()
-        time.sleep(0.3)
-        return before if before and before == observe() else None
-    return eventually(unchanged, what)
 
 
 class Child:
@@ -104,6 +95,11 @@ class Child:
                 raise AssertionError(f"{self.arguments} ended without {pattern!r}: {self.err()}")
             return match
         return eventually(look, f"{pattern!r} from {self.arguments}; it said: {self.err()}")
+
+    def sleeps(self):
+        """Whether its main thread waits for something."""
+        stat_line = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        return stat_line.rpartition(")")[2].split()[0] == "S"
 
     def listening_url(self):
         return self.wait_for_text(r"listening on (\S+)\n").group(1)

@@ -1,4 +1,5 @@
 """tls:// and tls-listen:// of sluice copy: against itself and against other programs' TLS."""
+import json
 import re
 import signal
 import socket
@@ -385,6 +386,23 @@ class ServeTlsTest(TlsTestCase):
         self.assertEqual(connection.recv(100), b"")
         connection.close()
         self.assertEqual(service.status(), 0, service.err())
+
+    def test_failed_handshakes_are_told_and_counted(self):
+        service = self.sluice("serve", "discard", "--listen", "tls://127.0.0.1:0", *self.serving,
+                              "--report", "json", stdout=subprocess.PIPE)
+        url = service.process.stdout.readline().decode().split()[-1].replace("tls://", "tcp://")
+        for _ in range(30):
+            plain = self.client(url)
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while plain.recv(100):
+                pass
+            plain.close()
+        service.wait_for_text("handshake with 127.0.0.1:.*does not speak TLS; a client is turned away")
+        service.signal(signal.SIGTERM)
+        totals = json.loads(service.out())
+        self.assertEqual((totals["clients"], totals["handshakes_failed"]), (0, 30))
+        # One line a second: nobody fills a log by knocking.
+        self.assertLessEqual(len(service.error_lines()), totals["seconds"] + 1)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ FORBIDDEN_IN_TESTS = (
 # in Python sleeps.
 SLEEP_IN_PYTHON = re.compile(r"\btime\.sleep\b|\bfrom\s+time\s+import\b.*\bsleep\b"
                              r"|\bselect\.select\(\s*\[\s*\]\s*,\s*\[\s*\]\s*,\s*\[\s*\]")
-MAY_SLEEP = {"support.py": frozenset(("eventually", "settled", "wait_until"))}
+MAY_SLEEP = {"support.py": frozenset(("eventually", "wait_until"))}
 
 TOKEN = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"([^()\\\s]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""",

@@ -2,10 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -73,8 +74,12 @@ constexpr const char* serve_footer = R"(Services:
   proxy    connect each client to --to, and relay both ways
 
 "listening on URL" is printed on standard output as soon as clients can connect, with the real
-port. SIGTERM and SIGINT: no more clients are accepted, those that are connected get what is
-buffered for them, and the program exits with 0, at the latest after the grace period.
+port. SIGTERM, SIGINT and SIGHUP (unless it was ignored, as by nohup): no more clients are
+accepted, those that are connected get what is buffered for them, and the program ends, at the
+latest after the grace period. A second signal ends the grace period.
+
+Exit status:
+  0 a signal ended it    1 something failed    2 wrong arguments
 
 Examples:
   sluice serve echo --listen tcp://127.0.0.1:0
@@ -98,10 +103,10 @@ class HelpFormatter final : public CLI::Formatter {
 
 // What the options leave as text until everything is there.
 struct RawOptions {
-  std::string source;
+  std::optional<std::string> source;
   std::vector<std::string> sinks;
   std::string service;
-  std::string listen;
+  std::optional<std::string> listen;
   std::string target;
   std::string certificate;
   std::string key;
@@ -114,7 +119,7 @@ struct RawOptions {
   bool fsync = false;
   std::string grace = "5";
   std::string progress = "auto";
-  std::string report;
+  std::optional<std::string> report;
 };
 
 void add_mark_options(CLI::App& command, RawOptions& raw) {
@@ -150,8 +155,9 @@ void add_tls_options(CLI::App& command, RawOptions& raw) {
 CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
   CLI::App& copy = *program.add_subcommand("copy", "Copy one source to one or more sinks");
   copy.footer(copy_footer);
-  copy.add_option("SOURCE", raw.source, "Where the bytes come from")->required()->type_name("");
-  copy.add_option("SINK", raw.sinks, "Where they go to")->required()->type_name("");
+  copy.allow_extras();
+  copy.add_option("SOURCE", raw.source, "Where the bytes come from")->type_name("");
+  copy.add_option("SINK", raw.sinks, "Where they go to")->type_name("");
   add_mark_options(copy, raw);
   add_tls_options(copy, raw);
   copy.add_option("--rate", raw.rate, "Read at most this many bytes per second")->type_name("SIZE");
@@ -161,11 +167,10 @@ CLI::App& add_copy(CLI::App& program, RawOptions& raw) {
   copy.add_option("--progress", raw.progress,
                   "One redrawn line on standard error:\n"
                   "auto (the default: on a terminal), always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");
   copy.add_option("--report", raw.report,
-                  "On standard error at the end: text (default), json or none")
-      ->check(CLI::IsMember({"text", "json", "none"}))
+                  "On standard error at the end: text (default), json (the line\n"
+                  "that begins with {) or none")
       ->type_name("FORMAT");
   return copy;
 }
@@ -176,14 +181,11 @@ CLI::App& add_serve(CLI::App& program, RawOptions& raw) {
                               "Serve echo, discard, chargen or a proxy to any number of\n"
                               "clients");
   serve.footer(serve_footer);
-  serve.add_option("SERVICE", raw.service, "echo, discard, chargen or proxy")
-      ->required()
-      ->check(CLI::IsMember({"echo", "discard", "chargen", "proxy"}))
-      ->type_name("");
+  serve.allow_extras();
+  serve.add_option("SERVICE", raw.service, "echo, discard, chargen or proxy")->type_name("");
   serve
       .add_option("--listen", raw.listen,
                   "tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or\nunix://@NAME")
-      ->required()
       ->type_name("URL");
   serve.add_option("--to", raw.target, "Where a proxy connects its clients to; the same URLs")
       ->type_name("URL");
@@ -196,7 +198,6 @@ CLI::App& add_serve(CLI::App& program, RawOptions& raw) {
   serve
       .add_option("--report", raw.report,
                   "Totals on standard output at the end: text, json or none (default)")
-      ->check(CLI::IsMember({"text", "json", "none"}))
       ->type_name("FORMAT");
   return serve;
 }
@@ -251,18 +252,38 @@ void set_up_tls(const RawOptions& raw, const std::vector<Endpoint*>& endpoints) 
   }
 }
 
-ReportFormat report_of(const std::string& text, ReportFormat otherwise) {
-  static const std::map<std::string, ReportFormat> formats{
-      {"text", ReportFormat::text}, {"json", ReportFormat::json}, {"none", ReportFormat::none}};
-  return text.empty() ? otherwise : formats.at(text);
+template <class T>
+struct Word {
+  const char* name;
+  T value;
+};
+
+// What one of a few words stands for. `what` says what was looked for: "--report".
+template <class T, std::size_t count>
+T chosen(const std::string& text, const std::string& what,
+         const std::array<Word<T>, count>& words) {
+  std::string known;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (text == words[i].name) return words[i].value;
+    known += (i == 0 ? "" : i + 1 == count ? " or " : ", ") + std::string(words[i].name);
+  }
+  throw UsageError(what + ": '" + text + "' is unknown; expected " + known);
+}
+
+ReportFormat report_of(const std::string& text) {
+  return chosen<ReportFormat>(text, "--report",
+                              std::array<Word<ReportFormat>, 3>{{{"text", ReportFormat::text},
+                                                                 {"json", ReportFormat::json},
+                                                                 {"none", ReportFormat::none}}});
 }
 
 CopyOptions copy_options(const RawOptions& raw) {
-  static const std::map<std::string, ProgressMode> modes{{"auto", ProgressMode::automatic},
-                                                         {"always", ProgressMode::always},
-                                                         {"never", ProgressMode::never}};
+  if (raw.sinks.empty()) {
+    throw UsageError(std::string(raw.source ? "a SINK is" : "SOURCE and SINK are") +
+                     " missing; expected sluice copy SOURCE SINK...");
+  }
   CopyOptions options;
-  options.pump.source = parse_endpoint(raw.source, EndpointRole::source);
+  options.pump.source = parse_endpoint(*raw.source, EndpointRole::source);
   for (const std::string& sink : raw.sinks) {
     options.pump.sinks.push_back(parse_endpoint(sink, EndpointRole::sink));
   }
@@ -279,19 +300,31 @@ CopyOptions copy_options(const RawOptions& raw) {
   if (options.pump.rate == 0) {
     throw UsageError("--rate: nothing ever arrives at 0 bytes per second; expected 1 or more");
   }
-  options.progress = modes.at(raw.progress);
-  options.report = report_of(raw.report, ReportFormat::text);
+  options.progress =
+      chosen<ProgressMode>(raw.progress, "--progress",
+                           std::array<Word<ProgressMode>, 3>{{{"auto", ProgressMode::automatic},
+                                                              {"always", ProgressMode::always},
+                                                              {"never", ProgressMode::never}}});
+  options.report = report_of(raw.report.value_or("text"));
   return options;
 }
 
 ServeOptions serve_options(const RawOptions& raw) {
-  static const std::map<std::string, ServiceKind> services{{"echo", ServiceKind::echo},
-                                                           {"discard", ServiceKind::discard},
-                                                           {"chargen", ServiceKind::chargen},
-                                                           {"proxy", ServiceKind::proxy}};
   ServeOptions options;
-  options.service = services.at(raw.service);
-  options.listen = parse_endpoint(raw.listen, EndpointRole::service);
+  if (raw.service.empty()) {
+    throw UsageError("a SERVICE is missing; expected echo, discard, chargen or proxy");
+  }
+  options.service =
+      chosen<ServiceKind>(raw.service, "serve",
+                          std::array<Word<ServiceKind>, 4>{{{"echo", ServiceKind::echo},
+                                                            {"discard", ServiceKind::discard},
+                                                            {"chargen", ServiceKind::chargen},
+                                                            {"proxy", ServiceKind::proxy}}});
+  if (!raw.listen) {
+    throw UsageError("serve " + raw.service +
+                     ": expected --listen URL, where clients are to connect");
+  }
+  options.listen = parse_endpoint(*raw.listen, EndpointRole::service);
   std::vector<Endpoint*> endpoints{&options.listen};
   if (options.service == ServiceKind::proxy) {
     if (raw.target.empty()) {
@@ -305,8 +338,39 @@ ServeOptions serve_options(const RawOptions& raw) {
   set_up_tls(raw, endpoints);
   options.marks = marks_of(raw);
   options.grace_seconds = parse_seconds(raw.grace, "--grace");
-  options.report = report_of(raw.report, ReportFormat::none);
+  options.report = report_of(raw.report.value_or("none"));
   return options;
+}
+
+void require_command(int argc, const char* const* argv) {
+  constexpr std::array<std::string_view, 5> known{"copy", "serve", "-h", "--help", "--version"};
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  if (std::find(known.begin(), known.end(), word) == known.end()) {
+    throw UsageError((word.empty() ? "a command is missing"
+                                   : "there is no command '" + std::string(word) + "'") +
+                     "; expected copy or serve");
+  }
+}
+
+void refuse_unknown(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    const bool is_option = argument.size() > 1 && argument.front() == '-';
+    throw UsageError(is_option ? "there is no option '" + argument + "'"
+                               : "unexpected argument '" + argument + "'; expected nothing more");
+  }
+}
+
+// CLI11 begins with the name of the option that something is wrong with.
+std::string in_own_words(const CLI::ParseError& error, const CLI::App& command) {
+  const std::string text = error.what();
+  const std::string name = text.substr(0, text.find_first_of(": "));
+  const CLI::Option* const option = command.get_option_no_throw(name);
+  if (option == nullptr) {
+    return "the arguments cannot be understood: " + text;
+  }
+  const std::string value = option->get_type_name();
+  return name + ": expected " +
+         (value.empty() ? "no value behind it" : name + " " + value + ", once");
 }
 
 }  // namespace
@@ -318,9 +382,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   program.footer(program_footer);
   const std::string version_line = std::string("sluice ") + version();
   program.set_version_flag("--version", version_line, "Print the version and exit");
-  program.require_subcommand(1);
   const CLI::App& copy = add_copy(program, raw);
-  add_serve(program, raw);
+  const CLI::App& serve = add_serve(program, raw);
+  require_command(argc, argv);
+  const CLI::App& command = std::string_view(argv[1]) == "copy" ? copy : serve;
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -328,8 +393,9 @@ Command parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion&) {
     return ShowText{version_line + "\n"};
   } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
+    throw UsageError(in_own_words(error, command));
   }
+  refuse_unknown(command.remaining());
   if (copy.parsed()) {
     return copy_options(raw);
   }

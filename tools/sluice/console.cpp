@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "errors.hpp"
+#include "text.hpp"
 
 namespace sluice::cli {
 
@@ -82,17 +83,15 @@ void print(std::string_view text) {
 }
 
 void print_error(std::string_view message) {
-  std::string line = "sluice: ";
-  for (const char character : message) {
-    const auto code = static_cast<unsigned char>(character);
-    line += code < 0x20 || code == 0x7F ? '?' : character;
-  }
-  line += '\n';
-  write_all(StandardStream::error, line);
+  write_all(StandardStream::error, "sluice: " + printable(message) + "\n");
 }
 
 bool error_is_terminal() {
   return !was_closed(StandardStream::error) && isatty(STDERR_FILENO) == 1;
+}
+
+bool output_is_terminal() {
+  return !was_closed(StandardStream::output) && isatty(STDOUT_FILENO) == 1;
 }
 
 std::optional<unsigned> terminal_columns() {

@@ -23,11 +23,14 @@ int write_all(StandardStream stream, std::string_view text);
 /// Writes `text` to standard output. Throws RunError when it is closed, full or broken.
 void print(std::string_view text);
 
-/// One line "sluice: MESSAGE" on standard error. Control characters in it are made harmless.
+/// One line "sluice: MESSAGE" on standard error; see printable().
 void print_error(std::string_view message);
 
 /// Whether standard error is a terminal.
 [[nodiscard]] bool error_is_terminal();
+
+/// Whether standard output is a terminal.
+[[nodiscard]] bool output_is_terminal();
 
 /// How many columns the terminal of standard error has; empty when it is none.
 [[nodiscard]] std::optional<unsigned> terminal_columns();

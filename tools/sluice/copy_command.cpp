@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ namespace sluice::cli {
 
 namespace {
 
+constexpr const char* nothing_was_copied = "nothing was copied";
 constexpr std::chrono::milliseconds longest_wait_for_signal{100};
 
 // What a lost connection makes the library warn of, the program reports itself.
@@ -44,7 +46,7 @@ class Copy {
       pump_.break_off("internal error: " + context.message + ": " + context.what());
     });
     pump_.start();
-    if (Progress::is_wanted(options_.progress)) {
+    if (Progress::is_wanted(options_.progress, uses_output())) {
       progress_.start();
     }
     loop_.run_forever();
@@ -67,6 +69,11 @@ class Copy {
       return endpoint.kind == EndpointKind::command;
     };
     return is_command(options_.pump.source) || std::ranges::any_of(options_.pump.sinks, is_command);
+  }
+  [[nodiscard]] bool uses_output() const {
+    return std::ranges::any_of(options_.pump.sinks, [](const Endpoint& sink) {
+      return sink.kind == EndpointKind::standard_stream || sink.kind == EndpointKind::command;
+    });
   }
   [[nodiscard]] bool complete() const {
     return pump_.outcome() == Pump::Outcome::completed && failures().empty();
@@ -134,7 +141,7 @@ class Copy {
     if (line.empty()) {
       return line;
     }
-    return line + "; " + (pump_.has_started() ? delivery_summary(pump_) : "nothing was copied");
+    return line + "; " + (pump_.has_started() ? delivery_summary(pump_) : nothing_was_copied);
   }
 
   const CopyOptions& options_;
@@ -148,7 +155,14 @@ class Copy {
 }  // namespace
 
 int run_copy(const CopyOptions& options) {
-  return Copy(options).run();
+  const auto copy = [&] {
+    try {
+      return std::make_unique<Copy>(options);
+    } catch (const RunError& error) {
+      throw RunError(std::string(error.what()) + "; " + nothing_was_copied);
+    }
+  }();
+  return copy->run();
 }
 
 }  // namespace sluice::cli

@@ -111,7 +111,7 @@ std::string paused_text(std::uint64_t pauses, Seconds time) {
 std::string sink_text(const Pump& pump, const Sink& sink) {
   const WriteStatistics statistics = sink.statistics();
   const Delivery delivery = delivery_of(pump, sink);
-  std::string text = "sink    " + sink.endpoint().text + ": ";
+  std::string text = "sink    " + printable(sink.endpoint().text) + ": ";
   text.append(state_name(sink.state())).append(", ");
   text += exact_bytes(delivery.delivered) + " delivered, ";
   if (delivery.undelivered > 0) {
@@ -132,7 +132,7 @@ std::string report_text(const Pump& pump, const Endpoint& source, int exit_statu
   text.append(status_name(pump, exit_status)).append(": ");
   text += exact_bytes(pump.bytes_read()) + " (" + human_bytes(pump.bytes_read()) + ") in " +
           fixed(seconds, second_decimals) + " s, " + human_bytes(rate) + "/s\n";
-  text += "source  " + source.text + ": " +
+  text += "source  " + printable(source.text) + ": " +
           (pump.by_sendfile() ? "sent by sendfile" : times(pump.reads(), "read")) + ", " +
           paused_text(pump.pauses(), pump.time_paused()) + "\n";
   for (const auto& sink : pump.sinks()) {

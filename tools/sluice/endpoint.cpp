@@ -8,6 +8,7 @@
 
 #include "errors.hpp"
 #include "exec_child.hpp"
+#include "open_file.hpp"
 
 namespace sluice::cli {
 
@@ -203,6 +204,17 @@ Endpoint named(std::string_view text) {
   return endpoint;
 }
 
+// "localhost:80", which would otherwise be an odd name of a file.
+bool looks_like_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || text.find('/') != std::string_view::npos) {
+    return false;
+  }
+  const std::string_view port = text.substr(colon + 1);
+  return !port.empty() && port.size() <= 5 &&
+         port.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 Endpoint parse_plain(std::string_view text, EndpointRole role) {
   Endpoint endpoint = named(text);
   if (text == "-") {
@@ -213,6 +225,10 @@ Endpoint parse_plain(std::string_view text, EndpointRole role) {
   const std::string_view head = text.substr(0, text.find(':'));
   if (head.size() < text.size() && kind_of(head)) {
     refuse(text, "expected // after " + std::string(head) + ":");
+  }
+  if (looks_like_address(text) && !identity_of(endpoint.text)) {
+    refuse(text, "there is no such file; expected tcp://" + std::string(text) +
+                     " for a connection, or ./" + std::string(text) + " for a file of this name");
   }
   endpoint.kind = EndpointKind::file;
   endpoint.path = text;

@@ -1,6 +1,7 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <variant>
 
@@ -21,13 +22,20 @@ struct RunCommand {
   int operator()(const ServeOptions& options) const { return run_serve(options); }
 };
 
+// The command whose help tells what could have been asked for.
+std::string help_command(int argc, const char* const* argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  const bool known = command == "copy" || command == "serve";
+  return "sluice " + (known ? std::string(command) + " " : "") + "--help";
+}
+
 int run(int argc, const char* const* argv) {
   guard_standard_streams();
   try {
     return std::visit(RunCommand{}, parse_command_line(argc, argv));
   } catch (const UsageError& error) {
     print_error(error.what());
-    write_all(StandardStream::error, "Run sluice --help for what can be asked for.\n");
+    write_all(StandardStream::error, "see '" + help_command(argc, argv) + "'\n");
     return exit_usage;
   } catch (const RunError& error) {
     print_error(error.what());

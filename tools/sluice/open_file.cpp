@@ -58,6 +58,17 @@ OpenFile examine(Fd fd, const std::string& attempt, const Endpoint& endpoint) {
   return file;
 }
 
+// A terminal is shared with the shell and everybody else in it: a description of our own can be
+// non-blocking without their noticing, however this program ends.
+Fd own_description(int number, int access) {
+  if (isatty(number) == 1) {
+    const std::string path = "/proc/self/fd/" + std::to_string(number);
+    Fd fd(open(path.c_str(), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd) return fd;
+  }
+  return Fd(fcntl(number, F_DUPFD_CLOEXEC, 3));
+}
+
 }  // namespace
 
 OpenFile open_standard(StandardStream stream) {
@@ -69,11 +80,11 @@ OpenFile open_standard(StandardStream stream) {
     fail(attempt, endpoint, "it is closed");
   }
   const int number = input ? STDIN_FILENO : STDOUT_FILENO;
-  Fd fd(fcntl(number, F_DUPFD_CLOEXEC, 3));
+  const int access = fcntl(number, F_GETFL) & O_ACCMODE;
+  Fd fd = own_description(number, access);
   if (!fd) {
     fail(attempt, endpoint, error_text(errno));
   }
-  const int access = fcntl(number, F_GETFL) & O_ACCMODE;
   if (access == (input ? O_WRONLY : O_RDONLY)) {
     fail(attempt, endpoint, input ? "it is not open for reading" : "it is not open for writing");
   }

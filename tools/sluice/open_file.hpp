@@ -32,7 +32,8 @@ struct OpenFile {
   std::optional<std::uint64_t> size;  ///< what is left to read, of a regular file with a known size
 };
 
-/// A duplicate of standard input or output. Throws RunError when it is
+/// A duplicate of standard input or output; of a terminal, where that can be, one whose flags are
+/// not shared. Throws RunError when it is
 /// closed, a directory, or there are no descriptors left.
 [[nodiscard]] OpenFile open_standard(StandardStream stream);
 

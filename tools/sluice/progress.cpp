@@ -69,10 +69,10 @@ std::string progress_line(const ProgressState& state, std::size_t columns) {
   return line.substr(0, columns > 0 ? columns - 1 : 0);
 }
 
-bool Progress::is_wanted(ProgressMode mode) {
+bool Progress::is_wanted(ProgressMode mode, bool output_is_used) {
   switch (mode) {
     case ProgressMode::automatic:
-      return error_is_terminal();
+      return error_is_terminal() && !(output_is_used && output_is_terminal());
     case ProgressMode::always:
       return true;
     case ProgressMode::never:
@@ -121,7 +121,10 @@ ProgressState Progress::observe() {
     }
   }
   measure_rate(state.bytes);
-  state.rate = rate_;
+  const bool over =
+      pump_.outcome() != Pump::Outcome::running || (state.size && state.bytes >= *state.size);
+  const double elapsed = pump_.elapsed().count();
+  state.rate = over && elapsed > 0 ? static_cast<double>(state.bytes) / elapsed : rate_;
   return state;
 }
 

@@ -16,7 +16,7 @@ enum class ProgressMode : std::uint8_t { automatic, always, never };
 struct ProgressState {
   std::uint64_t bytes = 0;            ///< delivered, by the sink that has the least
   std::optional<std::uint64_t> size;  ///< when it is known
-  double rate = 0;                    ///< bytes per second, lately
+  double rate = 0;                    ///< bytes per second, lately; at the end, of the whole
   std::uint64_t buffered = 0;         ///< of the fullest sink
   WriteBufferLimits limits{};         ///< of that sink
   std::uint64_t pauses = 0;
@@ -30,8 +30,9 @@ class Progress {
  public:
   Progress(EventLoop& loop, const Pump& pump) : loop_(loop), pump_(pump) {}
 
-  /// Whether `mode` asks for a line, given what standard error is.
-  [[nodiscard]] static bool is_wanted(ProgressMode mode);
+  /// Whether `mode` asks for a line, given what standard error is, and whether something else is
+  /// written to standard output, whose text on a terminal it would be mixed with.
+  [[nodiscard]] static bool is_wanted(ProgressMode mode, bool output_is_used);
 
   void start();
   /// Draws a last time and ends the line, if the copy has started. Does nothing without start().

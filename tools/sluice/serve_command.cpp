@@ -10,9 +10,11 @@
 
 #include "console.hpp"
 #include "errors.hpp"
+#include "failed_handshakes.hpp"
 #include "json_object.hpp"
 #include "proxy.hpp"
 #include "signals.hpp"
+#include "socket_probe.hpp"
 #include "text.hpp"
 #include "tls_setup.hpp"
 
@@ -35,10 +37,15 @@ constexpr std::string_view service_name(ServiceKind service) {
 }
 
 // A server has to say when it cannot accept: there is no other sign of it.
-LoopOptions talking_loop() {
+LoopOptions talking_loop(FailedHandshakes& failed) {
   LoopOptions options;
-  options.log = [](LogLevel level, std::string_view message) {
-    if (level >= LogLevel::warning) print_error(message);
+  options.log = [&failed](LogLevel level, std::string_view message) {
+    if (level >= LogLevel::warning) {
+      print_error(message);
+    } else if (level == LogLevel::info) {
+      // Of a server, that is a handshake that failed (W-118).
+      failed.note(message);
+    }
   };
   return options;
 }
@@ -47,7 +54,7 @@ class Serve {
  public:
   explicit Serve(const ServeOptions& options)
       : options_(options),
-        loop_(talking_loop()),
+        loop_(talking_loop(failed_handshakes_)),
         tls_(make_tls_context(options.listen)),
         service_(make_service()) {}
 
@@ -83,6 +90,10 @@ class Serve {
   }
 
   void listen() {
+    if (options_.listen.kind == EndpointKind::unix_listen &&
+        somebody_listens(options_.listen.path)) {
+      throw RunError("cannot listen on " + options_.listen.name + ": " + socket_in_use);
+    }
     ServerOptions server_options;
     server_options.start_serving = false;
     use_tls(server_options, tls_);
@@ -111,7 +122,7 @@ class Serve {
     server_->start_serving();
     // Only now, because whoever reads it may connect at once.
     for (const SocketAddress& address : server_->sockets()) {
-      print("listening on " + url_of(address, options_.listen) + "\n");
+      print("listening on " + printable(url_of(address, options_.listen)) + "\n");
     }
     state_ = State::serving;
   }
@@ -189,6 +200,7 @@ class Serve {
         .seconds("seconds", seconds)
         .number("clients", totals.clients)
         .number("clients_lost", totals.clients_lost)
+        .number("handshakes_failed", failed_handshakes_.count())
         .number("bytes_in", totals.bytes_in)
         .number("bytes_out", totals.bytes_out)
         .number("bytes_discarded", totals.bytes_discarded)
@@ -208,14 +220,19 @@ class Serve {
     const ServiceTotals& totals = service_->totals();
     std::string text(service_name(options_.service));
     text += ": " + std::to_string(totals.clients) + " clients, " +
-            std::to_string(totals.clients_lost) + " lost, in " + fixed(seconds.count(), 3) + " s\n";
+            std::to_string(totals.clients_lost) + " lost, ";
+    if (tls_) {
+      text += std::to_string(failed_handshakes_.count()) + " failed handshakes, ";
+    }
+    text += "in " + fixed(seconds.count(), 3) + " s\n";
     text += "in:  " + exact_bytes(totals.bytes_in) + "\n";
     text += "out: " + exact_bytes(totals.bytes_out) + ", " + exact_bytes(totals.bytes_discarded) +
             " discarded, " + std::to_string(totals.pauses) + " pauses, peak buffer " +
             std::to_string(totals.peak_buffer) + ", " + std::to_string(totals.syscalls) +
             " syscalls\n";
     if (options_.service == ServiceKind::proxy) {
-      text += "to:  " + options_.target.text + ": " + exact_bytes(totals.bytes_forwarded) + ", " +
+      text += "to:  " + printable(options_.target.text) + ": " +
+              exact_bytes(totals.bytes_forwarded) + ", " +
               std::to_string(totals.targets_unreachable) + " times unreachable, " +
               std::to_string(totals.targets_lost) + " lost\n";
     }
@@ -223,6 +240,7 @@ class Serve {
   }
 
   const ServeOptions& options_;
+  FailedHandshakes failed_handshakes_;
   EventLoop loop_;
   std::shared_ptr<TlsContext> tls_;  // null: plain
   std::unique_ptr<Service> service_;

@@ -5,6 +5,8 @@
 
 #include "console.hpp"
 #include "errors.hpp"
+#include "socket_probe.hpp"
+#include "text.hpp"
 #include "tls_setup.hpp"
 
 namespace sluice::cli {
@@ -66,6 +68,11 @@ void StreamOpener::connect() {
 }
 
 void StreamOpener::listen() {
+  if (endpoint_.kind == EndpointKind::unix_listen && somebody_listens(endpoint_.path)) {
+    loop_.call_soon(
+        [this] { fail("listen on", std::make_exception_ptr(RunError(socket_in_use))); });
+    return;
+  }
   const auto factory = [this] { return std::make_shared<Gate>(*this); };
   ServerOptions options;
   options.start_serving = false;
@@ -100,7 +107,8 @@ void StreamOpener::serve_first(std::shared_ptr<Server> server) {
   }
   // Only now, because whoever reads it may connect at once.
   for (const SocketAddress& address : server_->sockets()) {
-    write_all(StandardStream::error, "listening on " + url_of(address, endpoint_) + "\n");
+    write_all(StandardStream::error,
+              "listening on " + printable(url_of(address, endpoint_)) + "\n");
   }
 }
 

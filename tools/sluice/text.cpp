@@ -1,5 +1,6 @@
 #include "text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -51,6 +52,35 @@ void append_escaped(std::string& out, unsigned char character) {
   }
 }
 
+void append_hex(std::string& out, std::string_view bytes) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  for (const char byte : bytes) {
+    const auto code = static_cast<unsigned char>(byte);
+    out += "\\x";
+    out += hex[code >> 4U];
+    out += hex[code & 0xFU];
+  }
+}
+
+void append_printable(std::string& out, std::string_view character) {
+  const auto lead = static_cast<unsigned char>(character.front());
+  // U+0080 to U+009F are control characters too.
+  const bool is_control =
+      lead < 0x20 || lead == 0x7F ||
+      (lead == 0xC2 && character.size() > 1 && static_cast<unsigned char>(character[1]) < 0xA0);
+  if (character == "\n") {
+    out += "\\n";
+  } else if (character == "\t") {
+    out += "\\t";
+  } else if (character == "\r") {
+    out += "\\r";
+  } else if (is_control || (lead >= 0x80 && character.size() == 1)) {
+    append_hex(out, character);
+  } else {
+    out += character;
+  }
+}
+
 }  // namespace
 
 std::string fixed(double number, int decimals) {
@@ -87,6 +117,17 @@ std::string human_clock(Seconds seconds) {
     return std::to_string(total / 60) + ":" + rest;
   }
   return std::to_string(total / 3600) + ":" + two(total / 60 % 60) + ":" + rest;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const bool ascii = static_cast<unsigned char>(text.front()) < 0x80;
+    const std::size_t length = ascii ? 1 : std::max<std::size_t>(1, utf8_length(text));
+    append_printable(out, text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return out;
 }
 
 std::string json_string(std::string_view text) {

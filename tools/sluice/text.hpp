@@ -25,6 +25,10 @@ using Seconds = std::chrono::duration<double>;
 /// A number with `decimals` digits after the point, in the C locale.
 [[nodiscard]] std::string fixed(double number, int decimals);
 
+/// `text` on one line of a terminal: control characters, and bytes that are not UTF-8, are written
+/// as \n, \t, \r or \x1b.
+[[nodiscard]] std::string printable(std::string_view text);
+
 /// `text` as a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);
 
