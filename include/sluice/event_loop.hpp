@@ -183,8 +183,8 @@ class EventLoop {
   /// now on waits for the handshake; marks, a pause and the owed resume_writing stay. The
   /// result is `transport`. Failure: std::system_error, and the connection is lost with the same
   /// code; std::errc::connection_aborted when it was closed meanwhile. Throws std::invalid_argument
-  /// when `transport` is no plain stream transport that is open, when `context` is null, or as
-  /// create_connection for the options. See sluice/tls.hpp. asyncio: start_tls.
+  /// when `transport` is no plain stream transport that is open both ways and that no sendfile() or
+  /// relay uses, when `context` is null, or for options as create_connection. asyncio: start_tls.
   Future<std::shared_ptr<Transport>> start_tls(const std::shared_ptr<Transport>& transport,
                                                std::shared_ptr<BaseProtocol> protocol,
                                                std::shared_ptr<TlsContext> context,

@@ -165,6 +165,8 @@ class WriteSide {
   [[nodiscard]] bool empty() const noexcept {
     return size() == 0 && (queue_.empty() || !life_->alive());
   }
+  /// Whether external ranges are queued, which size() does not count.
+  [[nodiscard]] bool has_ranges() const noexcept { return queue_.has_external(); }
   [[nodiscard]] bool paused() const noexcept { return marks_.paused(); }
   [[nodiscard]] HalfState half_state() const noexcept { return half_; }
   [[nodiscard]] FlowState flow_state() const noexcept { return flow_; }

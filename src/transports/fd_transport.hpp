@@ -129,9 +129,12 @@ class FdTransport final : public Transport,
   void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;
 
   // For start_tls; see sluice/event_loop.hpp.
-  /// Whether this is a plain stream that is open, of this loop.
+  /// Whether this is a plain stream of this loop, both its halves open, whose bytes are all its
+  /// own: none of a file or a pipe are queued, and none are read by a relay.
   [[nodiscard]] bool can_be_secured(const loop::LoopCore& loop) const noexcept {
-    return loop_ == &loop && kind_ == TransportKind::stream && life_.open() && !session_;
+    return loop_ == &loop && kind_ == TransportKind::stream && life_.open() && !session_ &&
+           write_.half_state() == core::WriteSide::HalfState::open && !write_.has_ranges() &&
+           !redirected_;
   }
   /// Whether reading less than was asked for proves the descriptor empty.
   [[nodiscard]] bool edge_tells_all() const noexcept { return channel_->short_read_empties(); }

@@ -119,7 +119,8 @@ Future<std::shared_ptr<Transport>> EventLoop::start_tls(const std::shared_ptr<Tr
   const auto plain = std::dynamic_pointer_cast<transports::FdTransport>(transport);
   if (!plain || !plain->can_be_secured(*core_)) {
     throw std::invalid_argument(
-        "start_tls() needs a plain stream transport of this loop that is open");
+        "start_tls() needs a plain stream transport of this loop that is open both ways and that no"
+        " sendfile() or relay uses");
   }
   if (!context) {
     throw std::invalid_argument("start_tls() needs a TlsContext, not null");

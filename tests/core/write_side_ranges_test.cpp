@@ -31,6 +31,7 @@ TEST_F(Ranges, BytesBeforeAndBehindARangeKeepTheirOrder) {
   EXPECT_EQ(ExternalEnd::sent, range->end);
   EXPECT_EQ(WriteSide::FlowState::idle, side().flow_state());
   EXPECT_EQ(120U, written());
+  EXPECT_FALSE(side().has_ranges());
 }
 
 TEST_F(Ranges, NothingIsSentBeforeTheTurnEnds) {
@@ -69,6 +70,7 @@ TEST_F(Ranges, TheBufferSizeAndTheMarksSeeNoByteOfARange) {
   transport_.write_range(1000);
   EXPECT_EQ(0U, side().size());
   EXPECT_FALSE(side().empty());
+  EXPECT_TRUE(side().has_ranges());
   transport_.write(10);
   EXPECT_EQ(10U, side().size());
   EXPECT_EQ(Log{}, transport_.log);

@@ -2,6 +2,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "sluice/relay.hpp"
 #include "tls/tls_fixture.hpp"
 
 namespace sluice::testing {
@@ -328,6 +329,66 @@ TEST_F(StartTls, ItMayBeCalledFromDataReceived) {
   EXPECT_EQ(clear_, "220 go ahead\r\n");
   tls_->send("secret");
   run_until([&] { return secured_->received() == "secret"; });
+}
+
+// W-198: a range of a file is not counted by the size of the queue, nor can a secure channel say
+// where it ends.
+TEST_F(StartTls, W198_ATransportThatSendsAFileIsRefusedUntilItHasGone) {
+  open_plain();
+  const int file = kernel().open_file(std::string(100, 'A'));
+  // The kernel's descriptors are no real ones: an Fd must not close them.
+  const std::shared_ptr<const Fd> shared_file(new Fd(file), [](Fd* owner) {
+    static_cast<void>(owner->release());
+    delete owner;
+  });
+  kernel().set_room(fd_, 0);
+  const auto sending = loop().sendfile(plain_->shared_transport(), shared_file, 0, 100);
+  transport().write("tail\n");
+  EXPECT_THROW(secure(), std::invalid_argument);
+  kernel().set_room(fd_, ScriptedKernel::no_limit);
+  run_until([&] { return sending.done(); });
+  run_some_turns();
+  EXPECT_EQ(kernel().sent(fd_), std::string(100, 'A') + "tail\n");
+  const auto future = secure();
+  speak_tls();
+  shake_hands(future);
+  EXPECT_EQ(future.get(), shared());
+  static_cast<void>(kernel().close(file));
+}
+
+TEST_F(StartTls, W198_ATransportWhoseBytesGoToARelayIsRefused) {
+  open_plain();
+  const auto other = new_record();
+  const int other_fd = kernel().open_stream();
+  loop().run_until_complete(loop().connect_accepted_socket(stream_factory(other), Fd(other_fd)));
+  const auto relaying = relay(shared(), other->shared_transport());
+  EXPECT_THROW(secure(), std::invalid_argument);
+  kernel().deliver(fd_, "passed on in the clear");
+  run_until([&] { return kernel().sent(other_fd) == "passed on in the clear"; });
+  kernel().deliver_eof(fd_);
+  run_until([&] { return relaying.done(); });
+}
+
+// W-198: whoever has said that nothing more comes cannot shake hands.
+TEST_F(StartTls, W198_ATransportAfterWriteEofIsRefusedAndGoesOnReading) {
+  for (const bool sent : {false, true}) {
+    open_plain();
+    kernel().set_room(fd_, sent ? ScriptedKernel::no_limit : 0);
+    in_turn([&] {
+      transport().write("the end");
+      transport().write_eof();
+    });
+    EXPECT_EQ(kernel().write_shut(fd_), sent);
+    EXPECT_THROW(secure(), std::invalid_argument);
+    kernel().set_room(fd_, ScriptedKernel::no_limit);
+    kernel().deliver(fd_, "an answer");
+    run_until([&] { return plain_->received() == "an answer"; });
+    run_until([&] { return kernel().write_shut(fd_); });
+    EXPECT_EQ(kernel().sent(fd_), "the end");
+    transport().abort();
+    turn();
+    EXPECT_EQ(plain_->trace(), "CM DR CL(ok)");
+  }
 }
 
 class StartTlsOnBothEnds : public TlsLoop {};
