@@ -42,8 +42,7 @@ OpensslContext::OpensslContext(Side side, const TlsOptions& options)
       context_(SSL_CTX_new(side == Side::server ? TLS_server_method() : TLS_client_method())),
       side_(side),
       verify_(options.verify),
-      check_hostname_(options.check_hostname),
-      allow_truncation_(options.allow_truncation) {
+      check_hostname_(options.check_hostname) {
   ERR_clear_error();
   if (!context_) {
     throw std::bad_alloc();
@@ -51,6 +50,10 @@ OpensslContext::OpensslContext(Side side, const TlsOptions& options)
   // A peer may not start the handshake again; and one read of the socket may bring many records.
   SSL_CTX_set_options(context_.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_read_ahead(context_.get(), 1);
+  if (options.allow_truncation) {
+    // The engine takes it for a farewell, after which it can still write.
+    SSL_CTX_set_options(context_.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+  }
   set_versions(options);
   load_certificate(options);
   set_verification(options);

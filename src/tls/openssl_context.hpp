@@ -31,7 +31,6 @@ class OpensslContext final : public TlsContext,
   [[nodiscard]] SSL_CTX* native() const noexcept { return context_.get(); }
   [[nodiscard]] const BIO_METHOD& ground_method() const noexcept { return *ground_method_; }
   [[nodiscard]] SessionCache& sessions() noexcept { return sessions_; }
-  [[nodiscard]] bool allows_truncation() const noexcept { return allow_truncation_; }
 
  private:
   struct ContextDeleter {
@@ -56,7 +55,6 @@ class OpensslContext final : public TlsContext,
   Side side_;
   bool verify_;
   bool check_hostname_;
-  bool allow_truncation_;
 };
 
 }  // namespace sluice::tls

@@ -210,7 +210,7 @@ std::error_code TlsChannel::shutdown() noexcept {
 SourceResult TlsChannel::read(std::span<std::byte> memory) noexcept {
   drained_ = false;
   if (stage_ != Stage::secured) {
-    return stage_ == Stage::broken ? end_of_broken()
+    return stage_ == Stage::broken ? SourceResult{SourceResult::Kind::failed, 0, failure_.code}
                                    : SourceResult{SourceResult::Kind::would_block};
   }
   ground_.trust_short_reads();
@@ -248,14 +248,8 @@ SourceResult TlsChannel::read_nothing(int result) noexcept {
       return {SourceResult::Kind::end};
     default:
       settle_failure();
-      return end_of_broken();
+      return {SourceResult::Kind::failed, 0, failure_.code};
   }
-}
-
-SourceResult TlsChannel::end_of_broken() const noexcept {
-  return failure_.code == TlsErrc::truncated && context_->allows_truncation()
-             ? SourceResult{SourceResult::Kind::end}
-             : SourceResult{SourceResult::Kind::failed, 0, failure_.code};
 }
 
 // Finds out what went wrong, once: later the engine has nothing more to say.

@@ -70,7 +70,6 @@ class TlsChannel final : public transports::SecureChannel {
   core::SinkResult write_clear(std::span<const Bytes> pieces) noexcept;
   core::SinkResult encrypt(std::span<const Bytes> pieces) noexcept;
   [[nodiscard]] core::SourceResult read_nothing(int result) noexcept;
-  [[nodiscard]] core::SourceResult end_of_broken() const noexcept;
   void settle_failure() noexcept;
   void remember_certificate(X509_STORE_CTX& verification);
   static int on_verified(int accepted, X509_STORE_CTX* verification) noexcept;

@@ -329,6 +329,42 @@ TEST_F(TlsClosing, Q20_AContextMayAllowIt) {
   EXPECT_EQ(record().trace(), "CM DR ER CL(ok)");
 }
 
+// W-128: asyncio sends what is pending, too.
+TEST_F(TlsClosing, W128_Q20_WhereAnEndWithoutAFarewellIsAllowedWhatIsQueuedStillLeaves) {
+  AcceptOptions options;
+  options.ssl = serving({.allow_truncation = true});
+  open({}, options);
+  in_turn([&] { transport().write(pattern(0, 500'000)); });
+  peer().truncate();
+  run_until([&] { return transport().is_closing(); });
+  peer().start_reading();
+  run_until([&] {
+    peer().pump();
+    return record().lost();
+  });
+  peer().pump();
+  EXPECT_EQ(peer().received().size(), 500'000U);
+  EXPECT_EQ(pattern_offence(peer().received()), "");
+  EXPECT_TRUE(peer().got_farewell());
+  EXPECT_EQ(record().trace(), "CM PW ER RW CL(ok)");
+}
+
+TEST_F(TlsClosing, W127_Q20_WhereItIsAllowedTheOtherHalfStaysOpenIfTheProtocolWantsIt) {
+  AcceptOptions options;
+  options.ssl = serving({.allow_truncation = true});
+  open({}, options);
+  record().on_eof_received = [] { return true; };
+  peer().truncate();
+  run_until([&] { return record().trace() == "CM ER"; });
+  in_turn([&] { transport().write("an answer"); });
+  peer().start_reading();
+  run_until([&] {
+    peer().pump();
+    return peer().received() == "an answer";
+  });
+  EXPECT_FALSE(transport().is_closing());
+}
+
 // W-32, W-33: no asyncio loop can do this.
 TEST_F(TlsClosing, WithTls13WriteEofSaysFarewellAndReadingGoesOn) {
   open();
