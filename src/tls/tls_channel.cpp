@@ -292,25 +292,33 @@ Progress TlsChannel::handshake() noexcept {
   return Progress::waiting;
 }
 
+Progress TlsChannel::throw_away(std::span<std::byte> scratch) noexcept {
+  // We have ended the stream: how the peer ends it does not matter, and it may still be reading.
+  SSL_set_options(ssl_.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+  switch (read(scratch).kind) {
+    case SourceResult::Kind::received:
+      return Progress::again;
+    case SourceResult::Kind::would_block:
+      return Progress::waiting;
+    case SourceResult::Kind::end:
+      return Progress::done;
+    case SourceResult::Kind::failed:
+      break;
+  }
+  return Progress::failed;
+}
+
 Progress TlsChannel::part(std::span<std::byte> scratch) noexcept {
   const bool sent = ground_.push();
   if (stage_ != Stage::secured || ground_.send_error()) {
     return Progress::done;
   }
-  ground_.ask_always();
-  std::size_t count = 0;
-  ERR_clear_error();
-  const int result = SSL_read_ex(ssl_.get(), scratch.data(), scratch.size(), &count);
-  if (result == 1) {
-    return Progress::again;
+  const Progress progress = throw_away(scratch);
+  if (progress == Progress::failed) {
+    return Progress::done;
   }
-  if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) {
-    return Progress::waiting;
-  }
-  // The peer has said farewell, or is gone; it may still be waiting for the end of ours.
-  const bool answered = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
-  ERR_clear_error();
-  return answered && !sent ? Progress::waiting : Progress::done;
+  // A peer that has said farewell may still be waiting for the end of ours.
+  return progress == Progress::done && !sent ? Progress::waiting : progress;
 }
 
 void TlsChannel::abandon() noexcept {

@@ -50,6 +50,7 @@ class TlsChannel final : public transports::SecureChannel {
   transports::Progress handshake() noexcept override;
   [[nodiscard]] Failure failure() const override { return failure_; }
   void push() noexcept override { static_cast<void>(ground_.push()); }
+  transports::Progress throw_away(std::span<std::byte> scratch) noexcept override;
   transports::Progress part(std::span<std::byte> scratch) noexcept override;
   void abandon() noexcept override;
   [[nodiscard]] bool half_closes() const noexcept override;

@@ -50,11 +50,14 @@ class SecureChannel : public Channel {
   virtual void feed(Buffer bytes) = 0;
   /// One step of the handshake.
   virtual Progress handshake() noexcept = 0;
-  /// After a failed handshake.
+  /// After a step that has failed.
   [[nodiscard]] virtual Failure failure() const = 0;
   /// Sends what was encrypted and found no room, as far as it goes. An error is told by the next
   /// read or write.
   virtual void push() noexcept = 0;
+  /// Reads as much as `scratch` holds, while our bytes still leave; done when the peer sends no
+  /// more, whether it has said farewell or not. Then write() goes on.
+  virtual Progress throw_away(std::span<std::byte> scratch) noexcept = 0;
   /// One step towards the peer's farewell, after shutdown(): what still comes is thrown away, by
   /// way of `scratch`. Never fails: a peer that is gone has parted.
   virtual Progress part(std::span<std::byte> scratch) noexcept = 0;

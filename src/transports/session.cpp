@@ -49,6 +49,12 @@ loop::IoEvents Session::on_io(loop::IoEvents events) {
         channel_->push();
       }
       return events;
+    case State::draining:
+      if (events.writable) {
+        channel_->push();
+      }
+      step_draining();
+      return {.writable = events.writable, .broken = events.broken};
     case State::parting:
       step_parting();
       return {};
@@ -102,15 +108,18 @@ void Session::report(const std::exception_ptr& outcome) {
 }
 
 void Session::closing() {
+  state_ = State::draining;
   gone_at_last_look_ = host_->bytes_gone();
   arm_shutdown_timer();
+  // What has come already is announced by no other event.
+  host_->request_read();
 }
 
 // A peer that reads is given time again; one that only sends, or does nothing, is not (W-121).
 void Session::arm_shutdown_timer() {
   timer_ = loop_->later(settings_.shutdown_timeout, [this] {
     const std::uint64_t gone = host_->bytes_gone();
-    if (state_ == State::carrying && gone != gone_at_last_look_) {
+    if (state_ == State::draining && gone != gone_at_last_look_) {
       gone_at_last_look_ = gone;
       arm_shutdown_timer();
     } else {
@@ -120,7 +129,7 @@ void Session::arm_shutdown_timer() {
 }
 
 bool Session::part() {
-  if (state_ != State::carrying) {
+  if (state_ != State::draining) {
     return false;
   }
   state_ = State::parting;
@@ -130,6 +139,20 @@ bool Session::part() {
   }
   host_->request_read();
   return true;
+}
+
+void Session::step_draining() {
+  switch (channel_->throw_away(loop_->read_memory())) {
+    case Progress::again:
+      host_->request_read();
+      break;
+    case Progress::failed:
+      host_->session_over(channel_->failure().code);
+      break;
+    case Progress::waiting:
+    case Progress::done:
+      break;
+  }
 }
 
 void Session::step_parting() {

@@ -45,6 +45,7 @@ class Session {
     waiting,   ///< The handshake is to begin; bytes written before it may be on their way first.
     greeting,  ///< The handshake is under way.
     carrying,  ///< The channel carries the protocol's bytes.
+    draining,  ///< The transport is closing: what is queued leaves, what comes is thrown away.
     parting,   ///< Our farewell is said, the peer's is awaited.
     failed,    ///< The handshake came to no good end.
     over,      ///< The connection is at its end.
@@ -76,7 +77,8 @@ class Session {
   void greet();
   /// Takes what is the session's business out of the events; the rest is the transport's.
   [[nodiscard]] loop::IoEvents on_io(loop::IoEvents events);
-  /// close() was called: from now on, time runs for a peer that does not move.
+  /// close() was called: from now on, time runs for a peer that does not move, and what it sends
+  /// is thrown away, since one that waits until it can send does not read.
   void closing();
   /// All bytes have gone: says farewell. False when the peer's is there already.
   [[nodiscard]] bool part();
@@ -100,6 +102,7 @@ class Session {
 
  private:
   void step_greeting();
+  void step_draining();
   void step_parting();
   void arm_shutdown_timer();
   void fail(std::error_code error, const std::string& details);

@@ -108,6 +108,82 @@ TEST_F(TlsClosing, W124_Q19_WhatThePeerStillSendsAfterCloseIsThrownAway) {
   EXPECT_EQ(record().trace(), "CM CL(ok)");
 }
 
+// W-124, Q-19: a peer that waits until it can send does not read either.
+TEST_F(TlsClosing, W124_Q19_WhatThePeerSendsIsThrownAwayWhileOurBytesAreStillQueued) {
+  for (const bool paused : {false, true}) {
+    open();
+    if (paused) {
+      transport().pause_reading();
+    }
+    kernel().set_room(fd(), 0);
+    in_turn([&] { transport().write(pattern(0, 300'000)); });
+    std::size_t on_its_way = kernel().calls().size();
+    for (int i = 0; i < 20; ++i) {
+      peer().send(std::string(10'000, 'x'));
+    }
+    transport().close();
+    std::size_t taken = 0;
+    run_until([&] {
+      for (; on_its_way < kernel().calls().size(); ++on_its_way) {
+        const CallRecord& call = kernel().calls()[on_its_way];
+        taken += call.name == "recv" && call.fd == fd() && call.result > 0
+                     ? static_cast<std::size_t>(call.result)
+                     : 0;
+      }
+      return taken > 200'000;
+    });
+    kernel().set_room(fd(), ScriptedKernel::no_limit);
+    peer().start_reading();
+    run_until([&] {
+      peer().pump();
+      return peer().got_farewell();
+    });
+    EXPECT_EQ(pattern_offence(peer().received()), "");
+    EXPECT_EQ(peer().received().size(), 300'000U);
+    peer().send_eof();
+    run_until([&] { return record().lost(); });
+    EXPECT_EQ(record().trace(), "CM PW RW CL(ok)");
+  }
+}
+
+// W-128: who has stopped sending may still read.
+TEST_F(TlsClosing, W128_APeerThatEndsWhileOurBytesAreStillQueuedGetsThemAll) {
+  for (const bool farewell : {false, true}) {
+    open();
+    in_turn([&] {
+      transport().write(pattern(0, 500'000));
+      transport().close();
+    });
+    peer().send("no longer wanted");
+    farewell ? peer().send_eof() : peer().truncate();
+    run_some_turns();
+    peer().start_reading();
+    run_until([&] {
+      peer().pump();
+      return record().lost();
+    });
+    peer().pump();
+    EXPECT_EQ(peer().received().size(), 500'000U);
+    EXPECT_TRUE(peer().got_farewell());
+    EXPECT_EQ(record().trace(), "CM PW RW CL(ok)");
+  }
+}
+
+TEST_F(TlsClosing, APeerThatBreaksTheProtocolWhileOurBytesAreQueuedIsLost) {
+  open();
+  kernel().set_room(fd(), 0);
+  in_turn([&] {
+    transport().write(pattern(0, 300'000));
+    transport().close();
+  });
+  peer().send_plain("nonsense");
+  const TimePoint before = loop().time();
+  run_until_lost();
+  EXPECT_EQ(loop().time(), before);
+  EXPECT_EQ(record().calls().back().error, TlsErrc::protocol_violated);
+  EXPECT_EQ(transport().write_statistics().bytes_discarded, 300'000U);
+}
+
 // W-121
 TEST_F(TlsClosing, W121_APeerThatSaysNoFarewellIsWaitedForAsLongAsItMay) {
   AcceptOptions options = accept_options();
