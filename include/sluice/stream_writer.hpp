@@ -124,12 +124,12 @@ class StreamWriter {
   }
 
   /// `co_await writer.start_tls(context)`: secures the connection in place, as EventLoop::start_tls
-  /// does: waits for drain(), then for the handshake. Both ends of the stream and all their copies
-  /// go on over TLS. What the reader has buffered by then is the beginning of the peer's handshake,
-  /// and never taken for data of the secured stream. Throws what drain() throws; std::system_error
-  /// when the handshake fails, which loses the connection; std::invalid_argument, with nothing
-  /// changed, for what EventLoop::start_tls refuses. A cancellation closes the connection. asyncio:
-  /// StreamWriter.start_tls (W-211).
+  /// does: waits for drain(), then for the handshake. All copies of both ends go on over TLS. What
+  /// the reader has buffered by then begins the peer's handshake, and is never data of the secured
+  /// stream. Throws what drain() throws; std::system_error when the handshake fails, which
+  /// loses the connection; with nothing changed, std::invalid_argument as EventLoop::start_tls, and
+  /// std::logic_error while a read has yet to take what it was woken for. A cancellation during the
+  /// handshake closes the connection; before, it changes nothing. asyncio: start_tls (W-211).
   [[nodiscard]] Task<> start_tls(std::shared_ptr<TlsContext> context,
                                  StartTlsOptions options = StartTlsOptions()) const;
 

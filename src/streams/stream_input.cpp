@@ -162,6 +162,11 @@ std::string StreamInput::take(const ReadRequest& request) {
 
 std::string StreamInput::take_buffered() {
   if (waiting_ != nullptr) {
+    // It would find nothing, and take that for the end.
+    if (satisfied(waiting_->request())) {
+      throw std::logic_error(
+          "start_tls was called while another coroutine is about to take what it has read");
+    }
     waiting_->request().searched = 0;
   }
   return take_front(buffer_.size());

@@ -45,8 +45,8 @@ class StreamInput {
   void leave(detail::ReadAwaiter& waiter) noexcept;
   /// The bytes of a request that is ready.
   [[nodiscard]] std::string take(const detail::ReadRequest& request);
-  /// Everything that nobody has read yet: it was not meant for the reader. A read that waits goes
-  /// on waiting, for what comes from now on.
+  /// Everything that nobody has read yet; a read that waits goes on waiting, for what comes then.
+  /// Throws std::logic_error, with nothing taken, when one has yet to take what it was woken for.
   [[nodiscard]] std::string take_buffered();
 
  private:

@@ -443,6 +443,27 @@ TEST_F(TlsStreamsScripted, Q13_ADrainThatWaitsDuringTheHandshakeGoesOnAfterIt) {
   waiting.get();
 }
 
+// W-211: what a read was woken for is that read's, though it has not run yet.
+TEST_F(TlsStreamsScripted, W211_ItIsRefusedWhileAReadHasNotTakenWhatItWasWokenFor) {
+  open();
+  const auto line = read_line();
+  run_some_turns();
+  std::optional<Future<void>> securing;
+  // Comes before the events of its turn, so the task starts before the reader goes on.
+  loop().call_soon([&] { securing = start_tls(serving()); });
+  kernel().deliver(fd_, "in time\nand more\n");
+  run_until([&] { return line.done() && securing->done(); });
+  EXPECT_EQ("in time\n", line.get());
+  EXPECT_FALSE(ends_->reader.at_eof());
+  EXPECT_THROW(securing->get(), std::logic_error);
+  EXPECT_EQ(std::nullopt, tls_info(*ends_->writer.transport()));
+  const auto more = read_line();
+  run_until([&] { return more.done(); });
+  EXPECT_EQ("and more\n", more.get());
+  const auto again = start_tls(serving());
+  shake_hands(again);
+}
+
 TEST_F(TlsStreamsScripted, W211_WhatIsRefusedChangesNothing) {
   open();
   kernel().deliver(fd_, "still\n");
@@ -467,7 +488,26 @@ TEST_F(TlsStreamsScripted, W211_StartTlsDrainsFirst) {
   EXPECT_EQ(failure_of(securing).code(), std::errc::connection_reset);
 }
 
-TEST_F(TlsStreamsScripted, W211_ACancelledStartTlsClosesTheConnection) {
+TEST_F(TlsStreamsScripted, W211_OneThatIsCancelledWhileItDrainsHasChangedNothing) {
+  open();
+  kernel().set_room(fd_, 0);
+  ends_->writer.write(std::string(100'000, 'x'));
+  const auto cancelled = start_tls(serving());
+  run_some_turns();
+  EXPECT_TRUE(cancelled.cancel());
+  run_until([&] { return cancelled.done(); });
+  EXPECT_TRUE(cancelled.cancelled());
+  EXPECT_FALSE(ends_->writer.is_closing());
+  kernel().deliver(fd_, "still plain\n");
+  const auto line = read_line();
+  run_until([&] { return line.done(); });
+  EXPECT_EQ("still plain\n", line.get());
+  kernel().set_room(fd_, ScriptedKernel::no_limit);
+  run_until([&] { return kernel().sent(fd_).size() == 100'000; });
+  EXPECT_EQ(kernel().sent(fd_), std::string(100'000, 'x'));
+}
+
+TEST_F(TlsStreamsScripted, W211_OneThatIsCancelledDuringTheHandshakeClosesTheConnection) {
   open();
   const auto securing = start_tls(serving());
   run_some_turns();
