@@ -209,11 +209,15 @@ int OpensslContext::choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, 
 
 int OpensslContext::on_new_session(SSL* ssl, SSL_SESSION* session) noexcept {
   const auto* const channel = static_cast<const TlsChannel*>(SSL_get_app_data(ssl));
-  if (channel->server_hostname().empty()) {
+  if (channel->server().empty()) {
     return 0;
   }
-  channel->context().sessions().keep(channel->server_hostname(), session);
-  return 1;
+  try {
+    channel->context().sessions().keep(channel->server(), session);
+    return 1;
+  } catch (const std::bad_alloc&) {
+    return 0;  // the next connection does without
+  }
 }
 
 }  // namespace sluice::tls

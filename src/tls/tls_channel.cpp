@@ -98,7 +98,8 @@ TlsChannel::TlsChannel(std::shared_ptr<OpensslContext> context,
       socket_(parts.sys, parts.fd, parts.edge_tells_all),
       ground_(socket_, parts.pool),
       ssl_(SSL_new(context_->native())),
-      server_hostname_(parts.server_hostname) {
+      server_hostname_(parts.server_hostname),
+      server_(parts.server) {
   ERR_clear_error();
   if (!ssl_) {
     throw std::bad_alloc();
@@ -112,7 +113,9 @@ TlsChannel::TlsChannel(std::shared_ptr<OpensslContext> context,
     SSL_set_connect_state(ssl_.get());
     if (!server_hostname_.empty()) {
       set_host(*ssl_, server_hostname_, context_->checks_hostname());
-      context_->sessions().offer(*ssl_, server_hostname_);
+    }
+    if (!server_.empty()) {
+      context_->sessions().offer(*ssl_, server_);
     }
   }
   SSL_set_verify(ssl_.get(), SSL_get_verify_mode(ssl_.get()), on_verified);

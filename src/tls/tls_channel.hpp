@@ -57,7 +57,8 @@ class TlsChannel final : public transports::SecureChannel {
   [[nodiscard]] TlsInfo info() const override;
 
   [[nodiscard]] OpensslContext& context() const noexcept { return *context_; }
-  [[nodiscard]] const std::string& server_hostname() const noexcept { return server_hostname_; }
+  /// As in SecureChannelParts.
+  [[nodiscard]] const std::string& server() const noexcept { return server_; }
 
  private:
   enum class Stage : std::uint8_t {
@@ -80,6 +81,7 @@ class TlsChannel final : public transports::SecureChannel {
   Ground ground_;
   SslPointer ssl_;
   std::string server_hostname_;
+  std::string server_;
   std::function<void()> clear_passed_;
   std::size_t clear_left_ = 0;
   /// How many bytes at the front of what is offered next are encrypted already.

@@ -35,15 +35,25 @@ struct Secured {
   std::unique_ptr<Session> session;
 };
 
-Secured make_secured(loop::LoopCore& loop, int fd, bool edge_tells_all, const TlsSettings& settings,
+// Several servers may share a host. Which of its addresses was taken does not matter.
+std::string server_at(const std::string& host, const std::optional<SocketAddress>& address) {
+  if (host.empty() || !address) {
+    return host;
+  }
+  return host + ' ' + std::to_string(address->port()) + address->path();
+}
+
+Secured make_secured(loop::LoopCore& loop, int fd, bool edge_tells_all,
+                     const std::optional<SocketAddress>& address, const TlsSettings& settings,
                      Session::Purpose purpose, std::string peer) {
   Secured secured;
-  secured.channel =
-      settings.context->make_channel({.sys = loop.sys(),
-                                      .pool = loop.segment_pool(),
-                                      .fd = fd,
-                                      .edge_tells_all = edge_tells_all,
-                                      .server_hostname = settings.server_hostname.value_or("")});
+  const std::string host = settings.server_hostname.value_or("");
+  secured.channel = settings.context->make_channel({.sys = loop.sys(),
+                                                    .pool = loop.segment_pool(),
+                                                    .fd = fd,
+                                                    .edge_tells_all = edge_tells_all,
+                                                    .server_hostname = host,
+                                                    .server = server_at(host, address)});
   Session::Settings session{
       .purpose = purpose,
       .peer = std::move(peer),
@@ -90,8 +100,9 @@ void secure(loop::LoopCore& loop, Birth& birth, const TlsSettings& settings, std
   if (!settings.context) {
     return;
   }
-  Secured secured = make_secured(loop, birth.fd.get(), birth.channel->short_read_empties(),
-                                 settings, Session::Purpose::connect, std::move(peer));
+  Secured secured =
+      make_secured(loop, birth.fd.get(), birth.channel->short_read_empties(), birth.peername,
+                   settings, Session::Purpose::connect, std::move(peer));
   birth.channel = std::move(secured.channel);
   birth.session = std::move(secured.session);
 }
@@ -132,7 +143,7 @@ Future<std::shared_ptr<Transport>> EventLoop::start_tls(const std::shared_ptr<Tr
       settings, context->server_side() ? transports::TlsRole::server : transports::TlsRole::client);
   auto result = transports::make_future<std::shared_ptr<Transport>>(*core_);
   const std::optional<SocketAddress> address = plain->peername();
-  auto secured = transports::make_secured(*core_, plain->fileno(), plain->edge_tells_all(),
+  auto secured = transports::make_secured(*core_, plain->fileno(), plain->edge_tells_all(), address,
                                           settings, transports::Session::Purpose::upgrade,
                                           options.server_hostname ? *options.server_hostname
                                           : address               ? address->to_string()

@@ -23,6 +23,8 @@ struct SecureChannelParts {
   bool edge_tells_all;
   /// The host to ask for and to compare the certificate with; empty: none.
   std::string server_hostname{};
+  /// Tells one server from another, to come back with the right session; empty: do not.
+  std::string server{};
 };
 
 /// What came of one step of a conversation with the peer.

@@ -12,6 +12,29 @@ class TlsHandshakes : public TlsLoop {
   static TlsInfo info_of(const std::shared_ptr<Recording>& record) {
     return tls_info(record->transport()).value();
   }
+  // A server that says something to each connection: the tickets of TLS 1.3 come before it.
+  std::shared_ptr<Server> serve_tickets(const std::shared_ptr<TlsContext>& context) {
+    ServerOptions options;
+    options.ssl = context;
+    const auto factory = [this] {
+      served_ = new_record();
+      served_->at_birth = [](WriteTransport& transport) { transport.write("tickets come first"); };
+      return std::make_shared<RecordingProtocol>(served_);
+    };
+    return loop().run_until_complete(loop().create_server(factory, "127.0.0.1", 0, options));
+  }
+  // Connects and closes; "+" when both ends say that a session was resumed.
+  std::string visit(const Server& server, const std::shared_ptr<TlsContext>& context) {
+    const auto record = new_record();
+    loop().run_until_complete(connect(record, server, {.ssl = context}));
+    run_until([&] { return !record->received().empty(); });
+    const bool reused = info_of(record).session_reused;
+    EXPECT_EQ(info_of(served_).session_reused, reused);
+    finish({record, served_});
+    return reused ? "+" : "-";
+  }
+
+  std::shared_ptr<Recording> served_;
 };
 
 TEST_F(TlsHandshakes, BytesGoBothWaysInBothVersions) {
@@ -144,30 +167,38 @@ TEST_F(TlsHandshakes, AClientWithoutACertificateIsServedWhenNoneIsRequired) {
 
 TEST_F(TlsHandshakes, ASessionIsResumedWithTheSameContextInBothVersions) {
   for (const TlsVersion version : {TlsVersion::tls_1_2, TlsVersion::tls_1_3}) {
-    const auto at_server = serving({.max_version = version});
+    const auto server = serve_tickets(serving({.max_version = version}));
     const auto at_client = trusting();
-    for (const bool reused : {false, true, true}) {
-      const Ends ends = make_ends(at_server, at_client);
-      // The tickets of TLS 1.3 come behind the handshake.
-      ends.server->transport().write("tickets come first");
-      run_until([&] { return !ends.client->received().empty(); });
-      EXPECT_EQ(info_of(ends.client).session_reused, reused);
-      EXPECT_EQ(info_of(ends.server).session_reused, reused);
-      finish(ends);
+    std::string reused;
+    for (int i = 0; i < 3; ++i) {
+      reused += visit(*server, at_client);
     }
+    EXPECT_EQ(reused, "-++");
+    server->close();
   }
 }
 
-TEST_F(TlsHandshakes, NoSessionIsResumedWhenThatIsSwitchedOff) {
-  const auto at_server = serving();
-  const auto at_client = trusting({.resume_sessions = false});
+// Two servers on one host do not know each other's tickets.
+TEST_F(TlsHandshakes, ASessionIsOfferedToTheServerThatGaveIt) {
+  const auto first = serve_tickets(serving());
+  const auto second = serve_tickets(serving());
+  const auto at_client = trusting();
+  std::string reused;
   for (int i = 0; i < 2; ++i) {
-    const Ends ends = make_ends(at_server, at_client);
-    ends.server->transport().write("tickets come first");
-    run_until([&] { return !ends.client->received().empty(); });
-    EXPECT_FALSE(info_of(ends.client).session_reused);
-    finish(ends);
+    reused += visit(*first, at_client);
+    reused += visit(*second, at_client);
   }
+  EXPECT_EQ(reused, "--++");
+  first->close();
+  second->close();
+}
+
+TEST_F(TlsHandshakes, NoSessionIsResumedWhenThatIsSwitchedOff) {
+  const auto server = serve_tickets(serving());
+  const auto at_client = trusting({.resume_sessions = false});
+  EXPECT_EQ(visit(*server, at_client), "-");
+  EXPECT_EQ(visit(*server, at_client), "-");
+  server->close();
 }
 
 TEST_F(TlsHandshakes, ThereIsNoInfoAboutAPlainTransportAndItStaysAfterTheLoss) {
