@@ -7,6 +7,7 @@
 #include <openssl/x509_vfy.h>
 
 #include <memory>
+#include <new>
 #include <string_view>
 
 namespace sluice::tls {
@@ -77,6 +78,30 @@ TlsErrc code_of_reason(int reason) {
   }
 }
 
+std::string words_of(TlsErrc code, long verify_error, const X509* certificate,
+                     const std::string& wanted_host) {
+  std::string words;
+  if (certificate != nullptr) {
+    words = "subject " + subject_of(*certificate);
+    if (code == TlsErrc::certificate_expired) {
+      words += ", not after " + text_of(X509_get0_notAfter(certificate));
+    } else if (code == TlsErrc::certificate_not_yet_valid) {
+      words += ", not before " + text_of(X509_get0_notBefore(certificate));
+    } else if (code == TlsErrc::issuer_unknown) {
+      words += ", issuer " + printed([&](BIO* bio) {
+                 return X509_NAME_print_ex(bio, X509_get_issuer_name(certificate), 0,
+                                           XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) >= 0;
+               });
+    }
+  }
+  if (code == TlsErrc::host_name_mismatch) {
+    words += (words.empty() ? "" : ", ") + ("wanted " + wanted_host);
+  } else if (code == TlsErrc::certificate_rejected) {
+    words += (words.empty() ? "" : ", ") + std::string(X509_verify_cert_error_string(verify_error));
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string subject_of(const X509& certificate) {
@@ -87,38 +112,27 @@ std::string subject_of(const X509& certificate) {
 }
 
 Failure certificate_failure(long verify_error, const X509* certificate,
-                            const std::string& wanted_host) {
-  Failure failure{code_of_verify_error(verify_error), {}};
-  std::string& words = failure.details;
-  if (certificate != nullptr) {
-    words = "subject " + subject_of(*certificate);
-    if (failure.code == TlsErrc::certificate_expired) {
-      words += ", not after " + text_of(X509_get0_notAfter(certificate));
-    } else if (failure.code == TlsErrc::certificate_not_yet_valid) {
-      words += ", not before " + text_of(X509_get0_notBefore(certificate));
-    } else if (failure.code == TlsErrc::issuer_unknown) {
-      words += ", issuer " + printed([&](BIO* bio) {
-                 return X509_NAME_print_ex(bio, X509_get_issuer_name(certificate), 0,
-                                           XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) >= 0;
-               });
-    }
-  }
-  if (failure.code == TlsErrc::host_name_mismatch) {
-    words += (words.empty() ? "" : ", ") + ("wanted " + wanted_host);
-  } else if (failure.code == TlsErrc::certificate_rejected) {
-    words += (words.empty() ? "" : ", ") + std::string(X509_verify_cert_error_string(verify_error));
+                            const std::string& wanted_host) noexcept {
+  const TlsErrc code = code_of_verify_error(verify_error);
+  Failure failure{code, {}};
+  try {
+    failure.details = words_of(code, verify_error, certificate, wanted_host);
+  } catch (const std::bad_alloc&) {
+    // The code says what matters.
   }
   return failure;
 }
 
-Failure queued_failure() {
+Failure queued_failure() noexcept {
   const unsigned long entry = ERR_peek_error();
-  if (entry == 0) {
-    return {TlsErrc::protocol_violated, {}};
+  const bool of_tls = entry != 0 && ERR_GET_LIB(entry) == ERR_LIB_SSL;
+  Failure failure{of_tls ? code_of_reason(ERR_GET_REASON(entry)) : TlsErrc::protocol_violated, {}};
+  try {
+    failure.details = queued_reason();
+  } catch (const std::bad_alloc&) {
+    ERR_clear_error();
   }
-  const TlsErrc code = ERR_GET_LIB(entry) == ERR_LIB_SSL ? code_of_reason(ERR_GET_REASON(entry))
-                                                         : TlsErrc::protocol_violated;
-  return {code, queued_reason()};
+  return failure;
 }
 
 std::string queued_reason() {

@@ -356,7 +356,7 @@ TlsInfo TlsChannel::info() const {
 }
 
 // The engine tells only a number afterwards; here the certificate is at hand.
-void TlsChannel::remember_certificate(X509_STORE_CTX& verification) {
+void TlsChannel::remember_certificate(X509_STORE_CTX& verification) noexcept {
   failure_ = certificate_failure(X509_STORE_CTX_get_error(&verification),
                                  X509_STORE_CTX_get_current_cert(&verification), server_hostname_);
 }

@@ -73,7 +73,7 @@ class TlsChannel final : public transports::SecureChannel {
   core::SinkResult encrypt(std::span<const Bytes> pieces) noexcept;
   [[nodiscard]] core::SourceResult read_nothing(int result) noexcept;
   void settle_failure() noexcept;
-  void remember_certificate(X509_STORE_CTX& verification);
+  void remember_certificate(X509_STORE_CTX& verification) noexcept;
   static int on_verified(int accepted, X509_STORE_CTX* verification) noexcept;
 
   std::shared_ptr<OpensslContext> context_;

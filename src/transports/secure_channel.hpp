@@ -45,8 +45,8 @@ class SecureChannel : public Channel {
     std::string details;
   };
 
-  /// The next `count` bytes written go out as they are; then `passed` is called, once, from inside
-  /// write(). Only before the handshake.
+  /// The next `count` bytes written go out as they are; then `passed`, which must not throw, is
+  /// called, once, from inside write(). Only before the handshake.
   virtual void pass_clear(std::size_t count, std::function<void()> passed) = 0;
   /// `bytes` were received before; they are the first of the peer's. Only before the handshake.
   virtual void feed(Buffer bytes) = 0;

@@ -22,10 +22,16 @@ void Session::begin(SessionHost& host, std::size_t clear_bytes, Report report) {
                                            " seconds: aborting the connection");
   });
   if (clear_bytes > 0) {
-    channel_->pass_clear(clear_bytes, [this] { host_->request_greeting(); });
+    channel_->pass_clear(clear_bytes, [this] { clear_bytes_gone(); });
   } else {
     host_->request_greeting();
   }
+}
+
+// From inside a write: it asks for nothing that takes memory.
+void Session::clear_bytes_gone() noexcept {
+  state_ = State::ready;
+  host_->request_read();
 }
 
 void Session::greet() {
@@ -40,8 +46,10 @@ loop::IoEvents Session::on_io(loop::IoEvents events) {
     case State::waiting:
       missed_.add(events);
       return {.writable = events.writable, .broken = events.broken};
+    case State::ready:
     case State::greeting:
       missed_.add(events);
+      state_ = State::greeting;
       step_greeting();
       return {};
     case State::carrying:

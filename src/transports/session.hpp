@@ -43,6 +43,7 @@ class Session {
  public:
   enum class State : std::uint8_t {
     waiting,   ///< The handshake is to begin; bytes written before it may be on their way first.
+    ready,     ///< Those bytes have gone; it begins in the next turn.
     greeting,  ///< The handshake is under way.
     carrying,  ///< The channel carries the protocol's bytes.
     draining,  ///< The transport is closing: what is queued leaves, what comes is thrown away.
@@ -102,6 +103,7 @@ class Session {
 
  private:
   void step_greeting();
+  void clear_bytes_gone() noexcept;
   void step_draining();
   void step_parting();
   void arm_shutdown_timer();
