@@ -90,8 +90,12 @@ void check_settings(const TlsSettings& settings, TlsRole role,
   if (!settings.server_hostname && !default_hostname) {
     throw std::invalid_argument("You must set server_hostname when using ssl without a host");
   }
-  if (settings.context->checks_hostname() &&
-      settings.server_hostname.value_or(default_hostname.value_or("")).empty()) {
+  const std::string host = settings.server_hostname.value_or(default_hostname.value_or(""));
+  // The engine would ask for what stands before it.
+  if (host.find('\0') != std::string::npos) {
+    throw std::invalid_argument("server_hostname cannot have a NUL byte");
+  }
+  if (settings.context->checks_hostname() && host.empty()) {
     throw std::invalid_argument("check_hostname requires server_hostname");
   }
 }

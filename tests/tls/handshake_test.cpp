@@ -251,6 +251,16 @@ TEST_F(TlsHandshakes, SettingsThatMakeNoSenseAreRefusedInAsynciosWords) {
   EXPECT_EQ(connecting({.server_hostname = "x"}), "server_hostname is only meaningful with ssl");
   EXPECT_EQ(connecting({.ssl = client, .server_hostname = ""}),
             "check_hostname requires server_hostname");
+  for (const auto& context : {client, trusting({.check_hostname = false})}) {
+    EXPECT_EQ(connecting({.ssl = context, .server_hostname = std::string("a\0b", 3)}),
+              "server_hostname cannot have a NUL byte");
+    EXPECT_EQ(
+        thrown_by([&] {
+          static_cast<void>(loop().create_connection(
+              stream_factory(new_record()), std::string("localhost\0b", 11), 1, {.ssl = context}));
+        }),
+        "server_hostname cannot have a NUL byte");
+  }
   EXPECT_EQ(connecting({.ssl = server}), "connecting needs a TlsContext::client, got a server's");
   EXPECT_EQ(listening({.ssl = client}), "accepting needs a TlsContext::server, got a client's");
   EXPECT_EQ(listening({.ssl_handshake_timeout = seconds(1)}),
