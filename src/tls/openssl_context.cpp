@@ -173,7 +173,7 @@ void OpensslContext::set_alpn(const TlsOptions& options) {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(protocols_.data());
     if (SSL_CTX_set_alpn_protos(context_.get(), bytes,
                                 static_cast<unsigned int>(protocols_.size())) != 0) {
-      throw std::bad_alloc();
+      refuse(TlsErrc::bad_setting, "setting the ALPN names");
     }
   }
 }
