@@ -1,5 +1,6 @@
 // Section 3.3 of docs/contract.md: handshakes that fail. The protocol hears nothing, the Future
 // says why in words, and no descriptor is left.
+#include <filesystem>
 #include <string>
 #include <system_error>
 
@@ -77,6 +78,13 @@ TEST_F(TlsFailures, TheSystemsStoreIsTheDefaultAndDoesNotKnowTheTestAuthority) {
   EXPECT_EQ(client_failure(serving(), TlsContext::client()).code(), TlsErrc::issuer_unknown);
 }
 
+TEST_F(TlsFailures, AFolderWithoutTheIssuerDoesNotHelp) {
+  const TempDirectory folder;
+  TlsOptions options;
+  options.ca_path = std::filesystem::path(folder.file("none")).parent_path();
+  EXPECT_EQ(client_failure(serving(), TlsContext::client(options)).code(), TlsErrc::issuer_unknown);
+}
+
 TEST_F(TlsFailures, ACertificateForAnotherHostIsRefusedAndBothNamesAreSaid) {
   const auto error =
       client_failure(serving({.certificate_file = certificates().other_host()}), trusting());
@@ -124,6 +132,16 @@ TEST_F(TlsFailures, AClientWithoutTheCertificateThatIsRequiredIsRefused) {
                                              .max_version = TlsVersion::tls_1_2}),
                                     trusting());
   EXPECT_EQ(error.code(), TlsErrc::peer_refused);
+}
+
+TEST_F(TlsFailures, ACertificateThatNeedNotBeShownMustBeGoodIfItIs) {
+  for (const ClientAuth auth : {ClientAuth::optional, ClientAuth::required}) {
+    const auto error = client_failure(serving({.ca_file = certificates().authority(),
+                                               .client_auth = auth,
+                                               .max_version = TlsVersion::tls_1_2}),
+                                      trusting({.certificate_file = certificates().self_signed()}));
+    EXPECT_EQ(error.code(), TlsErrc::peer_refused);
+  }
 }
 
 // With TLS 1.3 the client is done before the server has looked at its certificate.

@@ -1,4 +1,11 @@
 // Section 3.3 of docs/contract.md: the beginning of a TLS connection that comes to be.
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+
+#include <filesystem>
+#include <iomanip>
+#include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -163,6 +170,26 @@ TEST_F(TlsHandshakes, AClientWithoutACertificateIsServedWhenNoneIsRequired) {
       trusting());
   EXPECT_EQ(info_of(ends.server).peer_certificate_subject, "");
   finish(ends);
+}
+
+// The name that c_rehash gives to the certificate in `file`.
+std::string hashed_name(const std::string& file) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "r"), BIO_free);
+  const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  std::ostringstream name;
+  name << std::hex << std::setw(8) << std::setfill('0') << X509_subject_name_hash(certificate.get())
+       << ".0";
+  return name.str();
+}
+
+TEST_F(TlsHandshakes, AFolderOfCertificatesIsTrusted) {
+  const TempDirectory folder;
+  const std::string file = folder.file(hashed_name(certificates().authority()));
+  std::filesystem::copy_file(certificates().authority(), file);
+  TlsOptions options;
+  // The folder itself.
+  options.ca_path = std::filesystem::path(file).parent_path();
+  finish(make_ends(serving(), TlsContext::client(options)));
 }
 
 TEST_F(TlsHandshakes, ASessionIsResumedWithTheSameContextInBothVersions) {
