@@ -9,15 +9,13 @@
 #include <string>
 
 #include "core/allocation_probe.hpp"
+#include "tls/tls_channel.hpp"
 
 namespace sluice::tls {
 namespace {
 
 struct ContextDeleter {
   void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-};
-struct SslDeleter {
-  void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
 };
 struct SessionDeleter {
   void operator()(SSL_SESSION* session) const noexcept { SSL_SESSION_free(session); }
@@ -40,7 +38,7 @@ class Sessions : public ::testing::Test {
   }
   // The number of the session that a new connection to `server` begins with; -1: none.
   int offered(const std::string& server) {
-    const std::unique_ptr<SSL, SslDeleter> ssl(SSL_new(context_.get()));
+    const SslPointer ssl(SSL_new(context_.get()));
     cache_.offer(*ssl, server);
     const SSL_SESSION* const session = SSL_get_session(ssl.get());
     unsigned int size = 0;
