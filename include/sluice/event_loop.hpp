@@ -274,11 +274,12 @@ class EventLoop {
   ///
   /// Success: how many bytes the kernel has taken; fewer than `count` when the file ended first (it
   /// was shorter, or was shortened). Failure: std::logic_error when the transport is closing or
-  /// after write_eof() (W-193); std::invalid_argument for a transport not made by this loop, no
-  /// file, or an offset above the largest of the system; std::system_error for a descriptor that
-  /// cannot be read at an offset, when reading fails, which also loses the connection, and when the
-  /// connection is lost first (W-195). Cancelling before the first byte takes the file out of the
-  /// queue; later it aborts the transport, since the peer could not tell where the file ends.
+  /// after write_eof() (W-193); std::invalid_argument for a transport not made by this loop or
+  /// one that only reads, no file, or an offset above the largest of the system; std::system_error
+  /// for a descriptor that cannot be read at an offset, when reading fails, which also loses the
+  /// connection, and when the connection is lost first (W-195). Cancelling before the first byte
+  /// takes the file out of the queue; later it aborts the transport, since the peer could not tell
+  /// where the file ends.
   ///
   /// The file is kept open until the future is done. Bytes count in write_statistics() as they are
   /// sent. asyncio: loop.sendfile (W-193..W-197).

@@ -39,7 +39,8 @@ struct RelayBothResult {
 /// the reading of `to` again; the end itself is told to no one else.
 ///
 /// Failure: std::logic_error when either is closing; std::invalid_argument when one is missing, not
-/// made by this library, or of another loop than the other, or both are the same. Loop thread only.
+/// made by this library, or of another loop than the other, when both are the same, and when `from`
+/// only writes, as a file and the writing end of a pipe do, or `to` only reads. Loop thread only.
 /// No counterpart in asyncio.
 [[nodiscard]] Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
                                         const std::shared_ptr<WriteTransport>& to);
