@@ -199,6 +199,15 @@ class House:
             if allowed is None or not allowed.match(name):
                 refuse("system headers belong to src/sys")
 
+    @staticmethod
+    def batched(source):
+        """The files that CMake compiles at a time by including them in `source`."""
+        if source.parent.name != "Unity":
+            return []
+        text = source.read_text(encoding="utf-8")
+        return [pathlib.Path(path).resolve() for path in
+                re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)]
+
     def check_registered(self, build, tests):
         """Every test file is an object of a program that ctest starts."""
         build = pathlib.Path(build).resolve()
@@ -209,8 +218,8 @@ class House:
             source = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
             target = re.search(r"CMakeFiles/([^/]+)\.dir/", entry.get("output")
                                or entry.get("command", ""))
-            if target:
-                programs_of.setdefault(source, set()).add(target.group(1))
+            for part in [source, *self.batched(source)] if target else []:
+                programs_of.setdefault(part, set()).add(target.group(1))
         answer = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"],
                                 check=True, capture_output=True, text=True).stdout
         known = json.loads(answer[answer.index("{"):])["tests"]

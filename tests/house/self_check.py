@@ -131,6 +131,19 @@ class HouseTest(unittest.TestCase):
         result = check(self.root, "--build", str(self.build))
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
 
+    def test_a_registered_test_that_is_compiled_with_others_is_no_offence(self):
+        self.write_build(compiled=False, started="core_tests")
+        batch = self.build / "tests/CMakeFiles/core_tests.dir/Unity/unity_0_cxx.cxx"
+        write(self.build, {
+            str(batch.relative_to(self.build)):
+                f'#include "{self.root / "tests/core/queue_test.cpp"}"\n',
+            "compile_commands.json": json.dumps([{
+                "directory": str(self.build), "file": str(batch),
+                "output": "tests/CMakeFiles/core_tests.dir/Unity/unity_0_cxx.cxx.o"}]),
+        })
+        result = check(self.root, "--build", str(self.build))
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
     def test_a_test_that_nothing_compiles_is_an_offence(self):
         self.write_build(compiled=False, started="core_tests")
         result = check(self.root, "--build", str(self.build))
