@@ -35,8 +35,9 @@ struct RelayBothResult {
 /// The end of `from` is carried over by write_eof(), or close() where there is no half-close. When
 /// either is lost, the other is closed; if by an error, it is aborted. The future is done then,
 /// with a result in any case; what `to` has buffered it goes on sending. After the end of `from`,
-/// or when the future is cancelled, transports that are still open have their earlier protocols and
-/// the reading of `to` again; the end itself is told to no one else.
+/// or when the future is cancelled, transports that are still open have their earlier protocols
+/// again, and read or do not read as before; the protocols are told to pause or to resume writing
+/// if that has changed meanwhile. The end itself is told to no one else.
 ///
 /// Failure: std::logic_error when either is closing; std::invalid_argument when one is missing, not
 /// made by this library, or of another loop than the other, when both are the same, and when `from`

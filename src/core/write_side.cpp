@@ -438,6 +438,15 @@ void WriteSide::check_resume() {
   }
 }
 
+void WriteSide::catch_up(bool told_paused) {
+  if (!life_->alive() || told_paused == paused()) {
+    return;
+  }
+  const Callout outer = std::exchange(callout_, paused() ? Callout::pausing : Callout::resuming);
+  paused() ? host_->call_pause_writing() : host_->call_resume_writing();
+  callout_ = outer;
+}
+
 void WriteSide::set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
   marks_.set_limits(high, low);
   check_pause();

@@ -155,6 +155,9 @@ class WriteSide {
   void set_sink(Sink& sink) noexcept;
   /// Tells the producer to go on, if it is owed that.
   void check_resume();
+  /// A new producer, who last heard a pause if `told_paused`, hears what has happened since: as a
+  /// rule nothing (W-78).
+  void catch_up(bool told_paused);
   /// Throws away what is queued; for every loss, whose reason external ranges are told. The
   /// transport must have left `open` and `draining`.
   void discard(std::error_code reason = {}) noexcept;

@@ -29,6 +29,10 @@ class Conduit {
   virtual void write_range(std::shared_ptr<DescriptorRange> range, const char* call) = 0;
   /// Takes `range` out of the queue, if none of its bytes have been sent; false if it stays.
   virtual bool remove_range(const DescriptorRange& range) = 0;
+  /// Whether whoever writes was told to pause last.
+  [[nodiscard]] virtual bool writing_paused() const noexcept = 0;
+  /// The protocol, which last heard a pause if `told_paused`, hears what has happened since.
+  virtual void catch_up(bool told_paused) = 0;
   /// Reads from `source` from now on; null: from the descriptor as before.
   virtual void redirect_reading(std::shared_ptr<core::Source> source) noexcept = 0;
 

@@ -126,6 +126,8 @@ class FdTransport final : public Transport,
   [[nodiscard]] ServedProtocols serves() const noexcept override;
   void write_range(std::shared_ptr<DescriptorRange> range, const char* call) override;
   bool remove_range(const DescriptorRange& range) override;
+  [[nodiscard]] bool writing_paused() const noexcept override { return write_.paused(); }
+  void catch_up(bool told_paused) override { write_.catch_up(told_paused); }
   void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;
 
   // For start_tls; see sluice/event_loop.hpp.

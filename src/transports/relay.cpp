@@ -18,15 +18,29 @@ using transports::RelayDirection;
 using transports::RelayPipe;
 using transports::ServedProtocols;
 
-// One of the two transports, and the protocol it had before.
+// One of the two transports, and what it had before.
 struct End {
   std::shared_ptr<BaseTransport> transport;
   Conduit* conduit;
+  ReadTransport* reader;  // the same, if it reads; otherwise null
   std::shared_ptr<BaseProtocol> earlier;
+  bool was_reading;
+  bool told_paused;  // what the earlier protocol heard last
 
   void give_back() const {
-    if (!transport->is_closing()) {
-      transport->set_protocol(earlier);
+    if (transport->is_closing()) {
+      return;
+    }
+    transport->set_protocol(earlier);
+    if (reader != nullptr) {
+      was_reading ? reader->resume_reading() : reader->pause_reading();
+    }
+  }
+  // Runs code of the user: after everything else. Whoever swaps protocols tells them what they have
+  // missed (W-78, W-196).
+  void catch_up() const {
+    if (!transport->is_closing() && transport->get_protocol() == earlier) {
+      conduit->catch_up(told_paused);
     }
   }
 };
@@ -39,8 +53,14 @@ End end_of(std::shared_ptr<BaseTransport> transport) {
   if (transport->is_closing()) {
     throw std::logic_error("Transport is closing");
   }
+  auto* const reader = dynamic_cast<ReadTransport*>(transport.get());
   std::shared_ptr<BaseProtocol> earlier = transport->get_protocol();
-  return {std::move(transport), conduit, std::move(earlier)};
+  return {.transport = std::move(transport),
+          .conduit = conduit,
+          .reader = reader,
+          .earlier = std::move(earlier),
+          .was_reading = reader != nullptr && reader->is_reading(),
+          .told_paused = conduit->writing_paused()};
 }
 
 // A transport that can be seen as a Transport may be one half of it only.
@@ -91,6 +111,8 @@ struct Both {
     if (future.done()) {
       first.give_back();
       second.give_back();
+      first.catch_up();
+      second.catch_up();
       return;
     }
     future.set_result(result);
@@ -108,20 +130,17 @@ Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
   require_readable(reading);
   require_writable(writing);
   auto future = transports::make_future<RelayResult>(common_loop(reading, writing));
-  auto* const duplex = dynamic_cast<ReadTransport*>(to.get());
-  const bool was_reading = duplex != nullptr && duplex->is_reading();
-  const auto direction = std::make_shared<RelayDirection>(
-      from, to, pipe_between(reading, writing),
-      [reading, writing, future, duplex, was_reading](const RelayResult& result) {
-        reading.give_back();
-        writing.give_back();
-        if (was_reading) {
-          duplex->resume_reading();
-        }
-        if (!future.done()) {
-          future.set_result(result);
-        }
-      });
+  const auto direction =
+      std::make_shared<RelayDirection>(from, to, pipe_between(reading, writing),
+                                       [reading, writing, future](const RelayResult& result) {
+                                         reading.give_back();
+                                         writing.give_back();
+                                         if (!future.done()) {
+                                           future.set_result(result);
+                                         }
+                                         reading.catch_up();
+                                         writing.catch_up();
+                                       });
   from->set_protocol(transports::make_relay_end(reading.conduit->serves(), direction, nullptr));
   to->set_protocol(transports::make_relay_end(writing.conduit->serves(), nullptr, direction));
   future.set_on_cancel([weak = std::weak_ptr(direction)] {
@@ -129,8 +148,8 @@ Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
       running->stop();
     }
   });
-  if (was_reading) {
-    duplex->pause_reading();
+  if (writing.was_reading) {
+    writing.reader->pause_reading();
   }
   direction->begin();
   return future;

@@ -112,17 +112,16 @@ void RelayDirection::to_lost(std::error_code error) {
 }
 
 void RelayDirection::stop() {
-  if (state_ == State::ended) {
-    return;
+  if (state_ != State::ended) {
+    end();
   }
-  const std::shared_ptr<ReadTransport> from = from_;
-  end();
-  from->resume_reading();
 }
 
-// Bytes that are in the pipe stay in the queue of the writing end, which owns the pipe then.
+// Bytes that are in the pipe stay in the queue of the writing end, which owns the pipe then. Nobody
+// wants what would be read, until the protocol changes.
 void RelayDirection::end() {
   state_ = State::ended;
+  from_->pause_reading();
   if (const std::shared_ptr<RelayPipe> pipe = std::exchange(pipe_, nullptr)) {
     pipe->on_drained(nullptr);
     dynamic_cast<Conduit&>(*from_).redirect_reading(nullptr);

@@ -27,7 +27,7 @@ class RelayDirection : public std::enable_shared_from_this<RelayDirection> {
 
   /// The protocols are in place: reads.
   void begin();
-  /// Ends by itself; the transports stay as they are.
+  /// Ends by itself: reading is paused, otherwise the transports stay as they are.
   void stop();
 
   // What happens to the reading end.

@@ -51,6 +51,21 @@ TEST_F(Immediate, ResumesAtTheLowMarkFromWithinTheFlush) {
   EXPECT_EQ(10U, side().size());
 }
 
+// W-78: a producer in the place of another.
+TEST_F(Immediate, ANewProducerHearsWhatItHasMissed) {
+  side().set_limits(100, 10);
+  side().catch_up(false);
+  EXPECT_TRUE(transport_.take_log().empty());
+  side().catch_up(true);
+  EXPECT_EQ((Log{"RW"}), transport_.take_log());
+  fill(101);
+  side().catch_up(true);
+  EXPECT_TRUE(transport_.take_log().empty());
+  side().catch_up(false);
+  EXPECT_EQ((Log{"PW"}), transport_.take_log());
+  EXPECT_EQ(1U, side().statistics().pauses);
+}
+
 // W-71, T-9
 TEST_F(Immediate, AWriteInsideResumeMayPauseNestedInIt) {
   side().set_limits(10, 5);

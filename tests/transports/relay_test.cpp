@@ -3,6 +3,7 @@
 #include "sluice/relay.hpp"
 
 #include <cerrno>
+#include <optional>
 #include <stdexcept>
 
 #include "testing/peers.hpp"
@@ -242,6 +243,89 @@ TEST_P(RelayingEitherWay, APausedReaderIsReadFrom) {
   kernel_->deliver(from_, "relayed");
   turn(3);
   EXPECT_EQ("relayed", kernel_->sent(to_));
+}
+
+// W-78, W-196: whoever swaps protocols tells them what they have missed.
+TEST_P(RelayingEitherWay, AResumeThatWasOwedToTheEarlierProtocolIsToldWhenItIsBack) {
+  open();
+  kernel_->set_room(to_, 0);
+  to()->set_write_buffer_limits(10);
+  to()->write("more than ten bytes");
+  const auto future = relay(from(), to());
+  kernel_->set_room(to_, 100);
+  turn(3);
+  EXPECT_EQ("CM PW", other_record_->trace());
+  EXPECT_TRUE(future.cancel());
+  EXPECT_EQ("CM PW RW", other_record_->trace());
+  turn(3);
+  EXPECT_EQ("CM PW RW", other_record_->trace());
+}
+
+// W-78, W-196
+TEST_P(RelayingEitherWay, APauseDuringTheRelayIsToldToTheEarlierProtocolWhenItIsBack) {
+  open();
+  kernel_->set_room(to_, 0);
+  to()->set_write_buffer_limits(10);
+  const auto future = relay(from(), to());
+  to()->write("more than ten bytes");
+  EXPECT_EQ("CM", other_record_->trace());
+  kernel_->deliver_eof(from_);
+  EXPECT_TRUE(future.cancel());
+  EXPECT_EQ("CM PW", other_record_->trace());
+  kernel_->set_room(to_, 100);
+  turn(3);
+  EXPECT_EQ("CM PW RW", other_record_->trace());
+}
+
+// W-78: a pause that lasts is not told again.
+TEST_P(RelayingEitherWay, WhatHasNotChangedIsNotToldAgain) {
+  open();
+  kernel_->set_room(to_, 0);
+  to()->set_write_buffer_limits(10);
+  to()->write("more than ten bytes");
+  const auto future = relay(from(), to());
+  turn();
+  EXPECT_TRUE(future.cancel());
+  EXPECT_EQ("CM PW", other_record_->trace());
+  EXPECT_EQ("CM", trace());
+}
+
+TEST_P(RelayingEitherWay, AProtocolThatIsToldToResumeMayRelayAgain) {
+  open();
+  kernel_->set_room(to_, 0);
+  to()->set_write_buffer_limits(10);
+  to()->write("more than ten bytes");
+  const auto first = relay(from(), to());
+  std::optional<Future<RelayResult>> second;
+  other_record_->on_resume_writing = [&] { second = relay(from(), to()); };
+  kernel_->set_room(to_, 100);
+  turn(3);
+  EXPECT_TRUE(first.cancel());
+  kernel_->deliver(from_, ", relayed");
+  kernel_->deliver_eof(from_);
+  turn(6);
+  EXPECT_EQ("more than ten bytes, relayed", kernel_->sent(to_));
+  EXPECT_EQ(9U, second->get().bytes);
+  other_record_->on_resume_writing = nullptr;
+}
+
+// Reading is as it was before, on both sides.
+TEST_P(RelayingEitherWay, WhoDidNotReadBeforeDoesNotReadAfterwards) {
+  open();
+  from()->pause_reading();
+  to()->pause_reading();
+  auto one_way = relay(from(), to());
+  turn();
+  EXPECT_TRUE(from()->is_reading());
+  EXPECT_TRUE(one_way.cancel());
+  EXPECT_FALSE(from()->is_reading());
+  EXPECT_FALSE(to()->is_reading());
+  to()->resume_reading();
+  auto both_ways = relay_both(from(), to());
+  turn();
+  EXPECT_TRUE(both_ways.cancel());
+  EXPECT_FALSE(from()->is_reading());
+  EXPECT_TRUE(to()->is_reading());
 }
 
 TEST_P(RelayingEitherWay, ALoopClosedInTheMiddleLeavesNothing) {
