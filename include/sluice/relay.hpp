@@ -12,9 +12,11 @@ namespace sluice {
 /// What a relay has done, in one direction.
 struct RelayResult {
   std::uint64_t bytes = 0;      ///< given to the writing end
-  std::uint64_t discarded = 0;  ///< read, but the writing end was closing already
+  std::uint64_t discarded = 0;  ///< read, but the writing end was closing or at its end already
   std::error_code read_error;   ///< what broke the reading end; empty when it ended or was closed
-  std::error_code write_error;  ///< what broke the writing end; empty when it was closed, or lives
+  /// What broke the writing end; empty when it was closed, or lives; std::errc::broken_pipe when
+  /// something came for it after its write_eof().
+  std::error_code write_error;
 };
 
 /// What relay_both has done.
@@ -39,10 +41,13 @@ struct RelayBothResult {
 /// again, and read or do not read as before; the protocols are told to pause or to resume writing
 /// if that has changed meanwhile. The end itself is told to no one else.
 ///
-/// Failure: std::logic_error when either is closing; std::invalid_argument when one is missing, not
-/// made by this library, or of another loop than the other, when both are the same, and when `from`
-/// only writes, as a file and the writing end of a pipe do, or `to` only reads. Loop thread only.
-/// No counterpart in asyncio.
+/// write_eof() of `to` by somebody else ends the relay as cancelling does, when something comes
+/// that it could not be given; relay_both goes on in the other direction.
+///
+/// Failure: std::logic_error when either is closing, or `to` after write_eof() (relay_both:
+/// either); std::invalid_argument when one is missing, not made by this library, or of another loop
+/// than the other, when both are the same, and when `from` only writes, as a file and the writing
+/// end of a pipe do, or `to` only reads. Loop thread only. No counterpart in asyncio.
 [[nodiscard]] Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
                                         const std::shared_ptr<WriteTransport>& to);
 

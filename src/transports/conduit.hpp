@@ -29,6 +29,8 @@ class Conduit {
   virtual void write_range(std::shared_ptr<DescriptorRange> range, const char* call) = 0;
   /// Takes `range` out of the queue, if none of its bytes have been sent; false if it stays.
   virtual bool remove_range(const DescriptorRange& range) = 0;
+  /// Whether write_eof() was called.
+  [[nodiscard]] virtual bool has_written_eof() const noexcept = 0;
   /// Whether whoever writes was told to pause last.
   [[nodiscard]] virtual bool writing_paused() const noexcept = 0;
   /// The protocol, which last heard a pause if `told_paused`, hears what has happened since.

@@ -126,6 +126,9 @@ class FdTransport final : public Transport,
   [[nodiscard]] ServedProtocols serves() const noexcept override;
   void write_range(std::shared_ptr<DescriptorRange> range, const char* call) override;
   bool remove_range(const DescriptorRange& range) override;
+  [[nodiscard]] bool has_written_eof() const noexcept override {
+    return write_.half_state() != core::WriteSide::HalfState::open;
+  }
   [[nodiscard]] bool writing_paused() const noexcept override { return write_.paused(); }
   void catch_up(bool told_paused) override { write_.catch_up(told_paused); }
   void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;

@@ -1,6 +1,7 @@
 #include "sluice/relay.hpp"
 
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "loop/loop_core.hpp"
@@ -71,9 +72,13 @@ void require_readable(const End& end) {
   }
 }
 
-void require_writable(const End& end) {
+// What write() would refuse is refused before anything has come (W-6).
+void require_writable(const End& end, const char* call) {
   if (end.conduit->serves() == ServedProtocols::read) {
     throw std::invalid_argument("relay: a transport that only reads cannot be written to");
+  }
+  if (end.conduit->has_written_eof()) {
+    throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
   }
 }
 
@@ -128,7 +133,7 @@ Future<RelayResult> relay(const std::shared_ptr<ReadTransport>& from,
   const End reading = end_of(from);
   const End writing = end_of(to);
   require_readable(reading);
-  require_writable(writing);
+  require_writable(writing, "relay()");
   auto future = transports::make_future<RelayResult>(common_loop(reading, writing));
   const auto direction =
       std::make_shared<RelayDirection>(from, to, pipe_between(reading, writing),
@@ -161,7 +166,7 @@ Future<RelayBothResult> relay_both(const std::shared_ptr<Transport>& first,
   const End other = end_of(second);
   for (const End* const end : {&one, &other}) {
     require_readable(*end);
-    require_writable(*end);
+    require_writable(*end, "relay_both()");
   }
   auto future = transports::make_future<RelayBothResult>(common_loop(one, other));
   const auto both = std::make_shared<Both>(Both{.first = one, .second = other, .future = future});

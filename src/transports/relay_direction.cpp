@@ -11,6 +11,7 @@ RelayDirection::RelayDirection(std::shared_ptr<ReadTransport> from,
                                Ended ended)
     : from_(std::move(from)),
       to_(std::move(to)),
+      writing_(dynamic_cast<Conduit*>(to_.get())),
       pipe_(std::move(pipe)),
       ended_(std::move(ended)) {}
 
@@ -42,6 +43,12 @@ void RelayDirection::received(Bytes data) {
     hold();
     return;
   }
+  if (writing_->has_written_eof()) {
+    result_.discarded += data.size();
+    result_.write_error = std::make_error_code(std::errc::broken_pipe);
+    end();
+    return;
+  }
   pass_on(data);
   result_.bytes += data.size();
 }
@@ -51,7 +58,7 @@ void RelayDirection::pass_on(Bytes data) {
   if (pipe_ && pipe_->filled()) {
     hold();
     pipe_->begin(data.size());
-    dynamic_cast<Conduit&>(*to_).write_range(pipe_, "relay()");
+    writing_->write_range(pipe_, "relay()");
     return;
   }
   const std::shared_ptr<WriteTransport> to = to_;

@@ -6,6 +6,7 @@
 
 #include "sluice/relay.hpp"
 #include "sluice/transport.hpp"
+#include "transports/conduit.hpp"
 #include "transports/relay_pipe.hpp"
 
 namespace sluice::transports {
@@ -21,7 +22,7 @@ class RelayDirection : public std::enable_shared_from_this<RelayDirection> {
   };
   using Ended = std::function<void(const RelayResult&)>;
 
-  /// With a pipe, both transports must be plain Conduits.
+  /// Both transports must be Conduits, with a pipe plain ones.
   RelayDirection(std::shared_ptr<ReadTransport> from, std::shared_ptr<WriteTransport> to,
                  std::shared_ptr<RelayPipe> pipe, Ended ended);
 
@@ -47,6 +48,7 @@ class RelayDirection : public std::enable_shared_from_this<RelayDirection> {
 
   std::shared_ptr<ReadTransport> from_;
   std::shared_ptr<WriteTransport> to_;
+  Conduit* writing_;  // the same
   std::shared_ptr<RelayPipe> pipe_;
   Ended ended_;
   RelayResult result_;

@@ -339,7 +339,55 @@ TEST_P(RelayingEitherWay, ALoopClosedInTheMiddleLeavesNothing) {
   // TearDown looks for descriptors that are left.
 }
 
+// What is read for a writer that may not write any more is counted, and ends the relay.
+TEST_P(RelayingEitherWay, WriteEofDuringTheRelayEndsItWithTheNextBytes) {
+  open();
+  const auto future = relay(from(), to());
+  to()->write_eof();
+  turn(3);
+  EXPECT_FALSE(future.done());
+  kernel_->deliver(from_, "too late");
+  turn(3);
+  EXPECT_EQ(0U, future.get().bytes);
+  EXPECT_EQ(8U, future.get().discarded);
+  EXPECT_EQ(std::errc::broken_pipe, future.get().write_error);
+  EXPECT_EQ(Texts{}, reports_);
+  kernel_->deliver(from_, "for the earlier one");
+  turn(3);
+  EXPECT_EQ("for the earlier one", record_->received());
+  EXPECT_EQ("CM DR", trace());
+  EXPECT_EQ("CM", other_record_->trace());
+}
+
+TEST_P(RelayingEitherWay, TheEndOfTheReaderIsNoErrorAfterWriteEof) {
+  open();
+  const auto future = relay(from(), to());
+  to()->write_eof();
+  kernel_->deliver_eof(from_);
+  turn(3);
+  EXPECT_EQ(0U, future.get().discarded);
+  EXPECT_FALSE(future.get().write_error);
+}
+
 // ---- Both directions ----
+
+TEST_P(RelayingEitherWay, WriteEofEndsOneDirectionAndTheOtherGoesOn) {
+  open();
+  const auto future = relay_both(from(), to());
+  to()->write_eof();
+  kernel_->deliver(from_, "too late");
+  turn(3);
+  EXPECT_FALSE(future.done());
+  kernel_->deliver(to_, "the answer");
+  kernel_->deliver_eof(to_);
+  turn(6);
+  EXPECT_EQ("the answer", kernel_->sent(from_));
+  EXPECT_EQ(8U, future.get().forth.discarded);
+  EXPECT_EQ(std::errc::broken_pipe, future.get().forth.write_error);
+  EXPECT_EQ(10U, future.get().back.bytes);
+  EXPECT_FALSE(kernel_->is_open(from_));
+  EXPECT_FALSE(kernel_->is_open(to_));
+}
 
 TEST_P(RelayingEitherWay, BothDirectionsEndOneAfterTheOther) {
   open();
@@ -468,6 +516,17 @@ TEST_F(Relaying, ClosingTransportsAndNonsenseAreRefused) {
   EXPECT_THROW(static_cast<void>(relay_both(from(), to())), std::logic_error);
   turn(3);
   EXPECT_EQ("CM", trace());
+}
+
+TEST_F(Relaying, AWriterAfterWriteEofIsRefused) {
+  open();
+  to()->write_eof();
+  EXPECT_THROW(static_cast<void>(relay(from(), to())), std::logic_error);
+  EXPECT_THROW(static_cast<void>(relay_both(from(), to())), std::logic_error);
+  EXPECT_THROW(static_cast<void>(relay_both(to(), from())), std::logic_error);
+  kernel_->deliver(from_, "not for a relay");
+  turn(3);
+  EXPECT_EQ("not for a relay", record_->received());
 }
 
 TEST_F(Relaying, TransportsOfDifferentLoopsAreRefused) {
