@@ -42,9 +42,11 @@ std::shared_ptr<DatagramEndpoint> DatagramEndpoint::create(loop::LoopCore& loop,
   auto endpoint = std::make_shared<DatagramEndpoint>(loop, std::move(birth));
   endpoint->protocol_ = checked(protocol);
   loop.reactor().claim(endpoint->fd_);
+  // Where there is somebody to hear that there is no memory for it.
+  static_cast<void>(loop.datagram_memory());
+  loop.soon([endpoint, begun = std::move(begun)] { endpoint->begin(begun); });
   // Only now is it the loop's: what threw before has closed the descriptor.
   endpoint->live(endpoint);
-  loop.soon([endpoint, begun = std::move(begun)] { endpoint->begin(begun); });
   return endpoint;
 }
 
@@ -54,7 +56,7 @@ DatagramEndpoint::DatagramEndpoint(loop::LoopCore& loop, DatagramBirth birth)
       remote_(std::move(birth.remote)),
       path_(std::move(birth.path)),
       fd_(birth.fd.release()),
-      borrowed_(birth.borrowed),
+      borrowed_(birth.loan.keep()),
       connected_(birth.connected),
       sink_(loop.sys(), fd_, birth.trains),
       source_(loop.sys(), fd_, birth.slot_bytes),

@@ -26,8 +26,9 @@ namespace sluice::transports {
 /// What a datagram socket's probing found out; the transport takes it over.
 struct DatagramBirth {
   Fd fd{};
-  /// Whether O_NONBLOCK was borrowed from others who share the open file.
-  bool borrowed = false;
+  /// O_NONBLOCK, if it was borrowed from others who share the open file. After `fd`: it is given
+  /// back before that is closed.
+  loop::NonBlockingLoan loan{};
   /// Whether the kernel knows where datagrams go, so that they need no address.
   bool connected = false;
   DatagramSink::Trains trains = DatagramSink::Trains::forbidden;

@@ -130,11 +130,16 @@ void DatagramSetup::adopt() {
                                       : sys::to_error_code(type.error),
                             "A datagram socket was expected, got " + name);
   }
+  // Before anything is done to the socket: a factory may throw, or cancel (W-185).
+  const std::shared_ptr<BaseProtocol> protocol = factory_();
+  if (result_.done()) {
+    return;
+  }
   if (const std::error_code error = loop_->shared_descriptions().borrow(fd.get())) {
     throw std::system_error(error, "making " + name + " non-blocking");
   }
   DatagramBirth birth;
-  birth.borrowed = true;
+  birth.loan = {loop_->shared_descriptions(), fd.get()};
   const sys::Result<SocketAddress> peer = loop_->sys().getpeername(fd.get());
   birth.connected = peer.ok();
   if (peer.ok()) {
@@ -142,7 +147,7 @@ void DatagramSetup::adopt() {
   }
   probe(fd.get(), birth);
   birth.fd = fd.release();
-  establish(std::move(birth));
+  make_transport(std::move(birth), protocol);
 }
 
 void DatagramSetup::resolve(const HostAndPort& name, bool passive, Addresses& answer) {
@@ -281,8 +286,7 @@ void DatagramSetup::probe(int fd, DatagramBirth& birth) const {
   }
 }
 
-// Makes the transport and completes the future once it has begun; cancelling the future closes it
-// (W-87).
+// A socket of our own: whoever has a path keeps it only with a transport.
 void DatagramSetup::establish(DatagramBirth birth) {
   OwnedFd fd(*loop_, birth.fd.release());
   std::shared_ptr<BaseProtocol> protocol;
@@ -297,19 +301,24 @@ void DatagramSetup::establish(DatagramBirth birth) {
     return;
   }
   birth.fd = fd.release();
+  make_transport(std::move(birth), protocol);
+}
+
+// Completes the future once the transport has begun; cancelling the future closes it (W-87).
+void DatagramSetup::make_transport(DatagramBirth birth,
+                                   const std::shared_ptr<BaseProtocol>& protocol) {
   const auto made = std::make_shared<std::weak_ptr<DatagramEndpoint>>();
-  const auto endpoint = DatagramEndpoint::create(
-      *loop_, std::move(birth), protocol, [result = result_, made, protocol] {
-        if (!result.done()) {
-          result.set_result(detail::Established<DatagramTransport>{made->lock(), protocol});
-        }
-      });
-  *made = endpoint;
   result_.set_on_cancel([made] {
     if (const auto alive = made->lock()) {
       alive->close();
     }
   });
+  *made = DatagramEndpoint::create(
+      *loop_, std::move(birth), protocol, [result = result_, made, protocol] {
+        if (!result.done()) {
+          result.set_result(detail::Established<DatagramTransport>{made->lock(), protocol});
+        }
+      });
 }
 
 void DatagramSetup::fail() {

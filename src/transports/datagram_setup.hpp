@@ -58,6 +58,7 @@ class DatagramSetup final : public std::enable_shared_from_this<DatagramSetup> {
   void bind(int fd, const SocketAddress& address, DatagramBirth& birth) const;
   void probe(int fd, DatagramBirth& birth) const;
   void establish(DatagramBirth birth);
+  void make_transport(DatagramBirth birth, const std::shared_ptr<BaseProtocol>& protocol);
   void fail();
 
   loop::LoopCore* loop_;

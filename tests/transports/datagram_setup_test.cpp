@@ -256,6 +256,40 @@ TEST_F(Setup, ABlockingSocketBlocksAgainWhenTheTransportIsGone) {
   EXPECT_TRUE(kernel_->close(shared).ok());
 }
 
+// Q-15, W-185
+TEST_F(Setup, AFactoryThatThrowsLeavesTheSocketOfOthersBlocking) {
+  const int fd = kernel_->open_datagram(here);
+  const int shared = kernel_->duplicate(fd);
+  const int flags = kernel_->get_status_flags(shared).value;
+  ASSERT_TRUE(kernel_->set_status_flags(shared, flags & ~O_NONBLOCK).ok());
+  DatagramOptions options;
+  options.sock = Fd(fd);
+  auto made = loop_->create_datagram_endpoint(
+      []() -> std::shared_ptr<RecordingDatagramProtocol> { throw std::runtime_error("boom"); },
+      std::move(options));
+  turn(2);
+  EXPECT_EQ("boom", outcome_of(made));
+  EXPECT_EQ(0, kernel_->get_status_flags(shared).value & O_NONBLOCK);
+  EXPECT_FALSE(kernel_->is_open(fd));
+  EXPECT_TRUE(kernel_->close(shared).ok());
+}
+
+// no protocol at all is found out last.
+TEST_F(Setup, AFactoryWithoutAProtocolLeavesTheSocketOfOthersBlocking) {
+  const int fd = kernel_->open_datagram(here);
+  const int shared = kernel_->duplicate(fd);
+  const int flags = kernel_->get_status_flags(shared).value;
+  ASSERT_TRUE(kernel_->set_status_flags(shared, flags & ~O_NONBLOCK).ok());
+  DatagramOptions options;
+  options.sock = Fd(fd);
+  auto made = loop_->create_datagram_endpoint(
+      [] { return std::shared_ptr<RecordingDatagramProtocol>(); }, std::move(options));
+  turn(2);
+  EXPECT_EQ("a transport needs a protocol, not null", outcome_of(made));
+  EXPECT_EQ(0, kernel_->get_status_flags(shared).value & O_NONBLOCK);
+  EXPECT_TRUE(kernel_->close(shared).ok());
+}
+
 TEST_F(Setup, AFactoryThatThrowsLeavesNothingOpen) {
   DatagramOptions options;
   options.local_path = "/run/mine";
