@@ -38,7 +38,9 @@ class DatagramProtocol : public BaseProtocol {
 /// queued, or counted in exactly one of the first four.
 struct DatagramStatistics {
   std::uint64_t datagrams_sent = 0;  ///< taken by the kernel
-  std::uint64_t datagrams_lost = 0;  ///< refused by the kernel, each told to error_received
+  /// Refused by the kernel; each is told to error_received, before connection_lost, unless abort()
+  /// or a lost transport came first.
+  std::uint64_t datagrams_lost = 0;
   std::uint64_t datagrams_discarded =
       0;                                ///< queued, then thrown away by abort() or a lost transport
   std::uint64_t datagrams_dropped = 0;  ///< given to sendto() after close() or the loss

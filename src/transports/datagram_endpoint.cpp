@@ -180,6 +180,8 @@ void DatagramEndpoint::tell_refused() {
         self->tell_refused();
       }
     });
+  } else if (life_.state() == core::LifeState::parting) {
+    lose({}, Delivery::soon);
   }
 }
 
@@ -226,7 +228,20 @@ void DatagramEndpoint::close() {
   }
   source_.drop_rest();
   if (write_.empty()) {
-    lose({}, Delivery::soon);
+    finish(Delivery::soon);
+  }
+}
+
+// Everything has gone; what was refused must be told before connection_lost.
+void DatagramEndpoint::finish(Delivery delivery) {
+  // Whoever is telling goes on to the end by itself.
+  if (!life_.move_to(core::LifeState::parting) || telling_ != Telling::none) {
+    return;
+  }
+  if (sink_.any_refused()) {
+    tell_refused();
+  } else {
+    lose({}, delivery);
   }
 }
 
@@ -345,9 +360,8 @@ void DatagramEndpoint::write_failed(std::error_code error) {
 }
 
 void DatagramEndpoint::drained(core::FlushCause cause) {
-  // What became of the last ones must be told before connection_lost.
   after_sending();
-  lose({}, cause == core::FlushCause::readiness ? Delivery::now : Delivery::soon);
+  finish(cause == core::FlushCause::readiness ? Delivery::now : Delivery::soon);
 }
 
 void DatagramEndpoint::warn_dropped(std::uint64_t count) {

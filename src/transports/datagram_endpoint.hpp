@@ -99,6 +99,7 @@ class DatagramEndpoint final : public DatagramTransport,
   void send(Data data, const std::optional<SocketAddress>& addr);
   [[nodiscard]] const SocketAddress* destination(const std::optional<SocketAddress>& addr) const;
   void after_sending();
+  void finish(Delivery delivery);
   void retry_when_blind();
   void tell_refused();
   void tell_error(std::error_code error);

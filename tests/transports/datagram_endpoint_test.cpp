@@ -329,7 +329,22 @@ TEST_F(ImmediateDatagramTest, AnErrorInsideErrorReceivedIsToldInTheNextTurn) {
 }
 
 // W-135: what no datagram can be blamed for.
-TEST_F(ImmediateDatagramTest, AnErrorReceivedMayCloseOrAbort) {
+TEST_F(ImmediateDatagramTest, AnErrorReceivedMayClose) {
+  const int fd = open(alice);
+  kernel_->set_room(fd, 0);
+  transport().sendto("queued");
+  record_->on_error_received = [&] { transport().close(); };
+  kernel_->deliver_error(fd, ECONNREFUSED);
+  turn(2);
+  EXPECT_EQ("CM EE(ECONNREFUSED)", trace());
+  kernel_->set_room(fd, ScriptedKernel::no_limit);
+  turn(2);
+  EXPECT_EQ("CM EE(ECONNREFUSED) CL(ok)", trace());
+  EXPECT_EQ(Texts{"queued"}, sent(fd));
+}
+
+// W-135
+TEST_F(ImmediateDatagramTest, AnErrorReceivedMayAbort) {
   const int fd = open(alice);
   kernel_->set_room(fd, 0);
   transport().sendto("queued");
@@ -381,6 +396,39 @@ TEST_F(ImmediateDatagramTest, ARefusalWhileClosingIsToldBeforeTheLoss) {
   kernel_->fail_writes(fd, EPERM);
   turn(2);
   EXPECT_EQ("CM EE(EPERM) CL(ok)", trace());
+}
+
+// W-139: one that was refused inside error_received waits for the next turn, and so does the loss.
+TEST_F(ImmediateDatagramTest, ARefusalThatWasPutOffIsToldBeforeTheLossToo) {
+  const int fd = open(alice);
+  kernel_->fail_writes(fd, EPERM);
+  bool first = true;
+  record_->on_error_received = [&] {
+    if (std::exchange(first, false)) {
+      transport().sendto("again");
+      transport().close();
+    }
+  };
+  transport().sendto("first");
+  EXPECT_EQ("CM EE(EPERM)", trace());
+  turn(3);
+  EXPECT_EQ("CM EE(EPERM) EE(EPERM) CL(ok)", trace());
+  EXPECT_EQ(2U, statistics().datagrams_lost);
+}
+
+// W-140: but abort() waits for nothing.
+TEST_F(ImmediateDatagramTest, AbortTellsNothingThatWasPutOff) {
+  const int fd = open(alice);
+  kernel_->fail_writes(fd, EPERM);
+  record_->on_error_received = [&] {
+    transport().sendto("again");
+    transport().close();
+    transport().abort();
+  };
+  transport().sendto("first");
+  turn(3);
+  EXPECT_EQ("CM EE(EPERM) CL(ok)", trace());
+  EXPECT_EQ(2U, statistics().datagrams_lost);
 }
 
 // W-140, Q-23
