@@ -45,7 +45,8 @@ class SubprocessTransport : public BaseTransport {
   /// meanwhile. Does nothing, successfully, when the child has ended and connection_lost has not
   /// been called. Failure: std::errc::no_such_process after connection_lost (asyncio:
   /// ProcessLookupError); std::errc::operation_not_permitted for a child that has become another
-  /// user's. Throws std::invalid_argument for a number that is no signal (W-149).
+  /// user's. 0 sends nothing and tells only whether something could be sent, as in kill(2). Throws
+  /// std::invalid_argument for any other number that is no signal (W-149).
   virtual std::error_code send_signal(int number) = 0;
   /// send_signal(SIGTERM).
   virtual std::error_code terminate() = 0;
