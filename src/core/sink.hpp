@@ -57,8 +57,6 @@ class Sink {
   virtual SinkResult write(std::span<const Bytes> pieces) noexcept = 0;
   /// Whether write() may answer in_flight; such a sink is never offered borrowed bytes.
   [[nodiscard]] virtual bool keeps_bytes() const noexcept { return false; }
-  /// Bytes accepted but not yet in the kernel; they count as buffered.
-  [[nodiscard]] virtual std::size_t pending() const noexcept { return 0; }
   /// Offers the next bytes of `range`, at most `most`, in one attempt. A sink that cannot reach
   /// them is given them with write() instead.
   virtual ExternalResult write_external(External& /*range*/, std::size_t /*most*/) noexcept {

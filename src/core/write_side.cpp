@@ -262,7 +262,6 @@ void WriteSide::note_attempt(const SinkResult& result, std::size_t offered) {
   if (polls_ != nullptr) {
     tried_after_poll_ = *polls_;
   }
-  held_by_sink_ = sink_->pending();
   if (result.kind == SinkResult::Kind::would_block) {
     ++statistics_.would_blocks;
   } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
@@ -362,7 +361,6 @@ void WriteSide::complete(SinkResult result) {
   // All bytes are ours again, until the result says what became of them.
   queue_.acknowledge(0);
   flow_ = FlowState::dirty;
-  held_by_sink_ = sink_->pending();
   if (!life_->alive()) {
     // discard() has counted all of them, not knowing that some would still be taken.
     statistics_.bytes_written += result.count;
@@ -372,13 +370,6 @@ void WriteSide::complete(SinkResult result) {
     return;
   }
   if (take_result(result, result.count) && result.progressed()) {
-    after_progress(FlushCause::readiness);
-  }
-}
-
-void WriteSide::sink_progressed() {
-  held_by_sink_ = sink_->pending();
-  if (life_->alive()) {
     after_progress(FlushCause::readiness);
   }
 }

@@ -131,11 +131,8 @@ class WriteSide {
   /// it stays, or is not there.
   bool remove_external(const External& range);
 
-  /// Bytes that the kernel has not taken; 0 once the transport is lost, whatever the sink still
-  /// holds.
-  [[nodiscard]] std::size_t size() const noexcept {
-    return life_->alive() ? queue_.size() + held_by_sink_ : 0;
-  }
+  /// Bytes that the sink has not taken; 0 once the transport is lost.
+  [[nodiscard]] std::size_t size() const noexcept { return life_->alive() ? queue_.size() : 0; }
   [[nodiscard]] WriteBufferLimits limits() const noexcept { return marks_.limits(); }
   [[nodiscard]] const WriteStatistics& statistics() const noexcept { return statistics_; }
 
@@ -145,8 +142,6 @@ class WriteSide {
   /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost. After a loss it
   /// only sets the count of bytes right and frees them.
   void complete(SinkResult result);
-  /// The sink has passed on some of the bytes it held (Sink::pending).
-  void sink_progressed();
   /// The sink takes bytes again for a reason that no poll tells: a flush is requested if one waits
   /// for that.
   void sink_ready();
@@ -222,7 +217,6 @@ class WriteSide {
   const WriteTiming* timing_;
   const std::uint64_t* polls_;
   std::uint64_t tried_after_poll_ = 0;
-  std::size_t held_by_sink_ = 0;
   std::uint64_t drops_counted_;
   WriteStatistics statistics_;
   HalfState half_ = HalfState::open;

@@ -77,7 +77,6 @@ bool WriteSide::push_range(std::size_t& budget) {
   if (polls_ != nullptr) {
     tried_after_poll_ = *polls_;
   }
-  held_by_sink_ = sink_->pending();
   switch (result.kind) {
     case ExternalResult::Kind::moved:
       statistics_.bytes_written += result.count;

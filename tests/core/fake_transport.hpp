@@ -86,7 +86,6 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
   std::deque<core::ExternalResult> range_script;
   bool reaches_ranges = true;
   std::size_t room = no_limit;
-  std::size_t held = 0;
   std::error_code shutdown_error;
   std::function<void()> on_pause = [] {};
   std::function<void()> on_resume = [] {};
@@ -157,7 +156,6 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
     out += dynamic_cast<const FakeRange&>(range).left_of_it().substr(0, count);
   }
   [[nodiscard]] bool keeps_bytes() const noexcept override { return keeps_; }
-  [[nodiscard]] std::size_t pending() const noexcept override { return held; }
   std::error_code shutdown() noexcept override {
     log.emplace_back("shutdown");
     return shutdown_error;

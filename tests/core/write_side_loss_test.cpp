@@ -314,43 +314,6 @@ TEST_F(InFlight, WithoutMemoryTheConnectionIsLostAndTheBytesStayUntilTheSinkIsDo
   EXPECT_EQ(10U, side().statistics().bytes_written);
 }
 
-// ---- A sink that holds bytes back (TLS records) ----
-
-TEST_F(Immediate, BytesHeldByTheSinkCountAsBuffered) {
-  side().set_limits(10, 5);
-  transport_.held = 20;
-  transport_.write(20);
-  EXPECT_EQ((Log{"send 20", "PW"}), transport_.take_log());
-  EXPECT_EQ(20U, side().size());
-  side().write_eof();
-  transport_.held = 5;
-  side().sink_progressed();
-  EXPECT_EQ(Log{"RW"}, transport_.take_log());
-  transport_.held = 0;
-  side().sink_progressed();
-  EXPECT_EQ(Log{"shutdown"}, transport_.take_log());
-}
-
-TEST_F(Immediate, CloseWaitsForBytesHeldByTheSink) {
-  transport_.held = 20;
-  transport_.write(20);
-  transport_.close();
-  EXPECT_TRUE(transport_.life.draining());
-  transport_.held = 0;
-  side().sink_progressed();
-  EXPECT_EQ((Log{"send 20", "drained now"}), transport_.take_log());
-}
-
-TEST_F(Immediate, ProgressOfTheSinkAfterTheLossMeansNothing) {
-  transport_.held = 20;
-  transport_.write(20);
-  transport_.abort();
-  transport_.clear_log();
-  EXPECT_EQ(0U, side().size());
-  side().sink_progressed();
-  EXPECT_TRUE(transport_.take_log().empty());
-}
-
 // ---- Statistics: W-60 ----
 
 TEST_F(Immediate, StatisticsTellWhatBecameOfEveryByte) {
