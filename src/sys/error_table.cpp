@@ -319,6 +319,8 @@ constexpr Row table[] = {
     {Call::sendfile, EIO, operating_error},
     {Call::sendfile, ENOMEM, out_of_resources},
     {Call::sendfile, EOVERFLOW, operating_error},
+    // A sandbox.
+    {Call::sendfile, EPERM, operating_error},
     {Call::sendfile, ESPIPE, operating_error},
     {Call::sendfile, ECONNRESET, peer_gone},
     {Call::sendfile, EHOSTUNREACH, peer_gone},
@@ -336,6 +338,7 @@ constexpr Row table[] = {
     {Call::splice, EINVAL, operating_error},
     {Call::splice, EIO, operating_error},
     {Call::splice, ENOMEM, out_of_resources},
+    {Call::splice, EPERM, operating_error},
     {Call::splice, ESPIPE, operating_error},
     {Call::splice, ECONNRESET, peer_gone},
     {Call::splice, EHOSTUNREACH, peer_gone},

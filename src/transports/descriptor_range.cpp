@@ -8,6 +8,13 @@ using core::ExternalResult;
 using sys::Call;
 using sys::Verdict;
 
+// Not for this kind of file, or not in this sandbox: some answer ENOSYS, others EPERM. What another
+// way finds wrong it will say itself.
+bool DescriptorRange::no_such_way(int error) noexcept {
+  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ESPIPE ||
+         error == EPERM;
+}
+
 ExternalResult DescriptorRange::failure(Call call, int error) noexcept {
   const std::error_code code = sys::to_error_code(error);
   if (call == Call::pread || call == Call::read) {
@@ -22,10 +29,7 @@ ExternalResult DescriptorRange::failure(Call call, int error) noexcept {
     default:
       break;
   }
-  // Not for this kind of file, or not in this sandbox: another way may do.
-  const bool no_such_way =
-      error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ESPIPE;
-  return no_such_way ? ExternalResult::unsupported() : ExternalResult::source_failed(code);
+  return no_such_way(error) ? ExternalResult::unsupported() : ExternalResult::source_failed(code);
 }
 
 }  // namespace sluice::transports

@@ -26,6 +26,8 @@ class DescriptorRange : public core::External {
  protected:
   [[nodiscard]] sys::SystemCalls& sys() const noexcept { return *sys_; }
 
+  /// Whether an error of sendfile or splice says that the bytes must be moved in another way.
+  [[nodiscard]] static bool no_such_way(int error) noexcept;
   /// Makes a call of ours again as long as only a signal was in the way, and says what its outcome
   /// means (P-2).
   template <class Attempt>

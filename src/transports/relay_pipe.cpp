@@ -1,6 +1,7 @@
 #include "transports/relay_pipe.hpp"
 
-#include <cerrno>
+#include <tuple>
+#include <utility>
 
 namespace sluice::transports {
 
@@ -10,36 +11,38 @@ using core::SourceResult;
 using sys::Call;
 
 std::shared_ptr<RelayPipe> RelayPipe::create(const std::shared_ptr<sys::SystemCalls>& system) {
+  // Before there is anything that it must not lose.
+  auto pipe = std::make_shared<RelayPipe>(system);
   const sys::Result<std::pair<int, int>> ends = system->pipe();
   if (!ends.ok()) {
     static_cast<void>(sys::judge(Call::pipe, ends.error));
     return nullptr;
   }
-  static_cast<void>(system->set_pipe_size(ends.value.second, wanted_size));
-  return std::make_shared<RelayPipe>(system, ends.value);
+  std::tie(pipe->reading_, pipe->writing_) = ends.value;
+  static_cast<void>(system->set_pipe_size(pipe->writing_, wanted_size));
+  return pipe;
 }
 
-RelayPipe::RelayPipe(std::shared_ptr<sys::SystemCalls> system, std::pair<int, int> ends) noexcept
-    : DescriptorRange(*system, 0),
-      system_(std::move(system)),
-      reading_(ends.first),
-      writing_(ends.second) {}
+RelayPipe::RelayPipe(std::shared_ptr<sys::SystemCalls> system) noexcept
+    : DescriptorRange(*system, 0), system_(std::move(system)) {}
 
 RelayPipe::~RelayPipe() {
-  static_cast<void>(system_->close(reading_));
-  static_cast<void>(system_->close(writing_));
+  if (reading_ >= 0) {
+    static_cast<void>(system_->close(reading_));
+    static_cast<void>(system_->close(writing_));
+  }
 }
 
 SourceResult RelayPipe::fill(int fd, std::span<std::byte> memory) noexcept {
   const auto attempt = [&] {
-    return way_ == Way::splice ? sys().splice(fd, std::nullopt, writing_, memory.size())
-                               : sys().read(fd, memory);
+    return filling_ == Filling::splice ? sys().splice(fd, std::nullopt, writing_, memory.size())
+                                       : sys().read(fd, memory);
   };
-  const auto call = [&] { return way_ == Way::splice ? Call::splice : Call::read; };
+  const auto call = [&] { return filling_ == Filling::splice ? Call::splice : Call::read; };
   sys::Result<std::size_t> result = attempt();
   while (!result.ok()) {
-    if (way_ == Way::splice && (result.error == EINVAL || result.error == ENOSYS)) {
-      way_ = Way::memory;
+    if (filling_ == Filling::splice && no_such_way(result.error)) {
+      filling_ = Filling::memory;
     } else if (sys::judge(call(), result.error) != sys::Verdict::retry) {
       break;
     }

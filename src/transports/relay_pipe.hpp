@@ -3,7 +3,6 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <utility>
 
 #include "core/read_side.hpp"
 #include "transports/descriptor_range.hpp"
@@ -21,14 +20,15 @@ class RelayPipe final : public DescriptorRange {
   /// Null when the system has no descriptors left.
   [[nodiscard]] static std::shared_ptr<RelayPipe> create(
       const std::shared_ptr<sys::SystemCalls>& system);
-  RelayPipe(std::shared_ptr<sys::SystemCalls> system, std::pair<int, int> ends) noexcept;
+  /// Has no ends yet.
+  explicit RelayPipe(std::shared_ptr<sys::SystemCalls> system) noexcept;
   ~RelayPipe() override;
 
   /// Fills the pipe, which is empty, with at most `memory.size()` bytes of `fd`. Where the system
   /// refuses that, reads into `memory` instead.
   core::SourceResult fill(int fd, std::span<std::byte> memory) noexcept;
   /// Whether the last fill() brought its bytes into the pipe, and not into memory.
-  [[nodiscard]] bool filled() const noexcept { return way_ == Way::splice; }
+  [[nodiscard]] bool filled() const noexcept { return filling_ == Filling::splice; }
   /// Whoever wants to know that what was queued has left the queue, sent.
   void on_drained(std::function<void()> drained) { drained_ = std::move(drained); }
   /// The `count` bytes of the last fill() are to be queued.
@@ -42,15 +42,15 @@ class RelayPipe final : public DescriptorRange {
 
  private:
   /// How bytes are read.
-  enum class Way : std::uint8_t {
+  enum class Filling : std::uint8_t {
     splice,  ///< Into the pipe.
     memory,  ///< The system refused that once: into memory from then on.
   };
 
   std::shared_ptr<sys::SystemCalls> system_;
-  int reading_;
-  int writing_;
-  Way way_ = Way::splice;
+  int reading_ = -1;
+  int writing_ = -1;
+  Filling filling_ = Filling::splice;
   std::function<void()> drained_;
 };
 

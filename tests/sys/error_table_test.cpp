@@ -68,7 +68,8 @@ TEST_F(ErrorTable, AVanishedPeerIsNobodysFault) {
 // What sendfile fails with tells which of its two ends is to blame.
 TEST_F(ErrorTable, AFileThatCannotBeReadIsToldFromASocketThatCannotBeWritten) {
   for (const Call call : {Call::sendfile, Call::splice}) {
-    all_are(Verdict::operating_error, {{call, EIO}, {call, EINVAL}, {call, ESPIPE}, {call, EBADF}});
+    all_are(Verdict::operating_error,
+            {{call, EIO}, {call, EINVAL}, {call, EPERM}, {call, ESPIPE}, {call, EBADF}});
     all_are(Verdict::peer_gone, {{call, EPIPE}, {call, ECONNRESET}, {call, ETIMEDOUT}});
     all_are(Verdict::out_of_resources, {{call, ENOMEM}, {call, ENOBUFS}});
     all_are(Verdict::would_block, {{call, EAGAIN}});

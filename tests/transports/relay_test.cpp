@@ -452,14 +452,31 @@ TEST_F(Relaying, BytesOfPlainSocketsAreSplicedAndNeverBuffered) {
   EXPECT_EQ(0U, to()->write_statistics().peak_buffer_size);
 }
 
+// EPERM: a sandbox.
 TEST_F(Relaying, WhereSpliceIsRefusedTheBytesGoThroughMemory) {
   open();
+  std::size_t refusals = 0;
+  std::string all;
+  for (const int error : {EINVAL, ENOSYS, EPERM}) {
+    auto future = relay(from(), to());
+    kernel_->fail_next("splice", error);
+    kernel_->deliver(from_, "relayed");
+    turn(5);
+    EXPECT_EQ(all += "relayed", kernel_->sent(to_));
+    EXPECT_EQ(++refusals, kernel_->count_calls("splice"));
+    EXPECT_TRUE(future.cancel());
+  }
+}
+
+TEST_F(Relaying, WhatIsInThePipeGoesThroughMemoryWhereItMayNotBeSpliced) {
+  open();
   const auto future = relay(from(), to());
-  kernel_->fail_next("splice", EINVAL);
+  kernel_->fail_next("splice", 0);
+  kernel_->fail_next("splice", EPERM);
   kernel_->deliver(from_, "relayed");
   turn(5);
   EXPECT_EQ("relayed", kernel_->sent(to_));
-  EXPECT_EQ(1U, kernel_->count_calls("splice"));
+  EXPECT_FALSE(future.done());
 }
 
 TEST_F(Relaying, AnInterruptedSpliceIsMadeAgain) {
