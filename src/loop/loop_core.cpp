@@ -1,5 +1,7 @@
 #include "loop/loop_core.hpp"
 
+#include <array>
+#include <new>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -89,7 +91,10 @@ LoopCore::LoopCore(LoopOptions options)
       inbox_(*sys_, reactor_),
       signals_(*this),
       shared_descriptions_(*sys_),
-      scheduler_(std::make_shared<SchedulerOfLoop>(*this)) {}
+      scheduler_(std::make_shared<SchedulerOfLoop>(*this)) {
+  graveyard_.reserve(kept_graves);
+  spare_graveyard_.reserve(kept_graves);
+}
 
 LoopCore::~LoopCore() {
   close();
@@ -106,6 +111,7 @@ void LoopCore::close() {
   inbox_.close();
   signals_.close();
   resolver_.reset();
+  residents_.steal(departing_);
   while (!residents_.empty()) {
     residents_.pop_front().drop();
   }
@@ -174,6 +180,15 @@ void LoopCore::soon(detail::Callback callback) {
   }
 }
 
+void LoopCore::depart_soon(Resident& resident, std::shared_ptr<void> self) noexcept {
+  try {
+    soon([&resident, kept = std::move(self)] { resident.depart(); });
+  } catch (const std::bad_alloc&) {
+    resident.unlink();
+    departing_.push_back(resident);
+  }
+}
+
 void LoopCore::collect_posted() {
   std::vector<detail::Callback> arrived = inbox_.take(std::exchange(spare_inbox_, {}));
   for (detail::Callback& posted : arrived) {
@@ -184,7 +199,9 @@ void LoopCore::collect_posted() {
 }
 
 NodeRef& LoopCore::enqueue(detail::Callback callback) {
-  return ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+  // Owned before the queue may have to grow.
+  NodeRef node(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+  return ready_.emplace_back(std::move(node));
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
@@ -226,6 +243,8 @@ void LoopCore::run_turn() {
   collect_posted();
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
   std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
+  core::IntrusiveList<Resident, ResidentTag> departing;
+  departing.steal(departing_);
   core::IntrusiveList<Watcher, ServiceTag> owed;
   owed.steal(owed_);
   timers_.pop_due(time(), [this](NodeRef node) {
@@ -234,6 +253,10 @@ void LoopCore::run_turn() {
     due_.push_back(std::move(node));
   });
   run_batch(batch);
+  while (!departing.empty()) {
+    Resident& resident = departing.pop_front();
+    timed([&] { guarded("Exception in callback", nullptr, nullptr, [&] { resident.depart(); }); });
+  }
   while (const std::optional<Reactor::Ready> ready = reactor_.next()) {
     // What is owed and what has happened now is one service, not two (W-154).
     ready->watcher->unlink();
@@ -251,7 +274,8 @@ void LoopCore::run_turn() {
 }
 
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
-  if (!ready_.empty() || stop_requested_ || !owed_.empty() || !dirty_.empty()) {
+  if (!ready_.empty() || !departing_.empty() || stop_requested_ || !owed_.empty() ||
+      !dirty_.empty()) {
     return std::chrono::nanoseconds::zero();
   }
   for (std::size_t cancelled = nodes_->take_cancelled_timers(); cancelled > 0; --cancelled) {
@@ -287,7 +311,10 @@ void LoopCore::run_node(NodeRef& node) {
 
 void LoopCore::serve(Watcher& watcher, IoEvents events) {
   events.add(std::exchange(watcher.owed, {}));
-  timed([&] { watcher.on_io(events); });
+  timed([&] {
+    guarded("Exception while serving a descriptor", nullptr, nullptr,
+            [&] { watcher.on_io(events); });
+  });
 }
 
 // In debug mode, tells which callbacks hold up the loop (W-175).
@@ -310,12 +337,20 @@ void LoopCore::flush_dirty() {
   core::IntrusiveList<Flushable, FlushTag> now;
   now.steal(dirty_);
   while (!now.empty()) {
-    now.pop_front().on_end_of_turn();
+    Flushable& dirty = now.pop_front();
+    guarded("Exception while flushing", nullptr, nullptr, [&] { dirty.on_end_of_turn(); });
   }
 }
 
 void LoopCore::empty_graveyard() {
-  const std::vector<std::shared_ptr<void>> dead = std::exchange(graveyard_, {});
+  // What dies may bury others.
+  std::vector<std::shared_ptr<void>> dead =
+      std::exchange(graveyard_, std::exchange(spare_graveyard_, {}));
+  dead.clear();
+  // After a great dying the memory is given back.
+  if (dead.capacity() <= 16 * kept_graves) {
+    spare_graveyard_ = std::move(dead);
+  }
 }
 
 void LoopCore::request_flush(Flushable& flushable) noexcept {
@@ -331,8 +366,14 @@ void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcep
   }
 }
 
-void LoopCore::bury(std::shared_ptr<void> object) {
-  graveyard_.push_back(std::move(object));
+void LoopCore::bury(std::shared_ptr<void> object) noexcept {
+  try {
+    graveyard_.push_back(std::move(object));
+  } catch (const std::bad_alloc&) {
+    // Rather never freed than freed under whoever uses it.
+    alignas(std::shared_ptr<void>) std::array<std::byte, sizeof(object)> grave;
+    new (grave.data()) std::shared_ptr<void>(std::move(object));
+  }
 }
 
 Workers::Post LoopCore::post_to_inbox() {

@@ -40,6 +40,8 @@ class Resident : public core::ListHook<ResidentTag> {
  public:
   /// The loop is closing: let go of everything, tell nobody.
   virtual void drop() noexcept = 0;
+  /// What LoopCore::depart_soon() was asked for.
+  virtual void depart() {}
 
  protected:
   ~Resident() = default;
@@ -53,6 +55,9 @@ class LoopCore {
 
   /// The memory for one batch of datagrams: 16 of the longest that IP has.
   static constexpr std::size_t datagram_bytes = 16UL * 64 * 1024;
+
+  /// So many objects can be buried in one turn, and twice as many in two, without memory.
+  static constexpr std::size_t kept_graves = 64;
 
   explicit LoopCore(LoopOptions options);
   LoopCore(const LoopCore&) = delete;
@@ -90,10 +95,13 @@ class LoopCore {
   void request_flush(Flushable& flushable) noexcept;
   /// on_io(events) among the events of the next turn.
   void request_service(Watcher& watcher, const IoEvents& events) noexcept;
+  /// Calls depart() in the next turn, as soon() would. `self` keeps the resident alive until then;
+  /// without memory for that it is up to the resident.
+  void depart_soon(Resident& resident, std::shared_ptr<void> self) noexcept;
   void add_resident(Resident& resident) noexcept { residents_.push_back(resident); }
   /// Keeps `object` alive until the turn has ended, so that nothing dies under a function on the
-  /// stack.
-  void bury(std::shared_ptr<void> object);
+  /// stack; for ever when there is no memory to note it.
+  void bury(std::shared_ptr<void> object) noexcept;
   /// Runs `callout` into the user's code; what it throws goes to the exception handler, with
   /// `message`. Returns the exception, or null.
   template <class Callout>
@@ -174,7 +182,9 @@ class LoopCore {
   core::IntrusiveList<Watcher, ServiceTag> owed_;
   core::IntrusiveList<Flushable, FlushTag> dirty_;
   core::IntrusiveList<Resident, ResidentTag> residents_;
+  core::IntrusiveList<Resident, ResidentTag> departing_;  // for want of memory not in `ready_`
   std::vector<std::shared_ptr<void>> graveyard_;
+  std::vector<std::shared_ptr<void>> spare_graveyard_;  // likewise kept for the next turn
   std::unique_ptr<std::byte[]> read_memory_;
   std::unique_ptr<std::byte[]> datagram_memory_;
 

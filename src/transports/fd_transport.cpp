@@ -55,6 +55,10 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
   auto transport = std::make_shared<FdTransport>(loop, std::move(birth));
   transport->protocol_.set(std::move(protocol));
   loop.reactor().claim(transport->fd_);
+  if (transport->reads()) {
+    // Where there is somebody to hear that there is no memory for it.
+    static_cast<void>(loop.read_memory());
+  }
   if (!transport->session_) {
     loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   }

@@ -25,21 +25,22 @@ void TransportLife::lose(std::error_code error, Delivery delivery) {
   if (!life_.move_to(core::LifeState::losing)) {
     return;
   }
+  reason_ = error;
   stop(error);
   if (delivery == Delivery::now) {
-    deliver_connection_lost(error);
+    deliver_connection_lost();
   } else {
-    loop_->soon([this, self = self_, error] { deliver_connection_lost(error); });
+    loop_->depart_soon(*this, self_);
   }
 }
 
-void TransportLife::deliver_connection_lost(std::error_code error) {
+void TransportLife::deliver_connection_lost() {
   if (life_.closed()) {
     return;
   }
   std::exception_ptr thrown;
   try {
-    call_connection_lost(error);
+    call_connection_lost(reason_);
   } catch (...) {
     thrown = std::current_exception();
   }
@@ -53,6 +54,11 @@ void TransportLife::deliver_connection_lost(std::error_code error) {
   loop_->bury(leave());
   loop::Resident::unlink();
   loop_->bury(std::exchange(self_, nullptr));
+}
+
+void TransportLife::take_back() noexcept {
+  loop::Resident::unlink();
+  drop();
 }
 
 void TransportLife::drop() noexcept {

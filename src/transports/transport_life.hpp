@@ -23,6 +23,8 @@ class TransportLife : private loop::Resident {
   void live(std::shared_ptr<void> self);
   /// Ends the connection. What is asked for twice happens once: the lifecycle moves only once.
   void lose(std::error_code error, Delivery delivery);
+  /// Ends the transport of which nobody has heard yet, and tells nobody.
+  void take_back() noexcept;
   /// Transports belong to the loop's thread; in debug builds a call from another one throws.
   void check_thread() const;
 
@@ -31,7 +33,9 @@ class TransportLife : private loop::Resident {
   core::Lifecycle life_;
 
  private:
-  void deliver_connection_lost(std::error_code error);
+  void deliver_connection_lost();
+  // loop::Resident: what lose() has asked for.
+  void depart() final { deliver_connection_lost(); }
   // loop::Resident: the same end without the callbacks.
   void drop() noexcept final;
 
@@ -50,6 +54,7 @@ class TransportLife : private loop::Resident {
   /// In the place of leave().
   [[nodiscard]] virtual std::shared_ptr<BaseProtocol> leave_untold() noexcept = 0;
 
+  std::error_code reason_;      // of the loss
   std::shared_ptr<void> self_;  // while the transport is the loop's
 };
 
