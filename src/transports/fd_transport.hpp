@@ -83,6 +83,9 @@ class FdTransport final : public Transport,
                                              std::function<void()> begun,
                                              std::function<void(std::exception_ptr)> failed = {});
 
+  /// Whoever made it and told nobody changes his mind: it ends, and nothing is told.
+  void take_back() noexcept { TransportLife::take_back(); }
+
   FdTransport(loop::LoopCore& loop, Birth birth);
   ~FdTransport() override;
 

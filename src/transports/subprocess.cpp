@@ -17,6 +17,7 @@ namespace sluice {
 namespace {
 
 using transports::ChildBirth;
+using transports::OwnedChild;
 using transports::OwnedFd;
 
 constexpr std::array<const char*, 3> slot_names{"stdin", "stdout", "stderr"};
@@ -84,7 +85,7 @@ class Launch {
     if (!spawned.ok()) {
       fail(sys::Call::spawn, spawned.error, "starting " + program());
     }
-    return {spawned.value.pid, spawned.value.pidfd, std::move(ours_)};
+    return {OwnedChild(*loop_, spawned.value.pid, spawned.value.pidfd), std::move(ours_)};
   }
 
  private:
@@ -188,6 +189,11 @@ Future<detail::Established<SubprocessTransport>> EventLoop::open_subprocess(
     // Before anything is started, as in asyncio: a factory may throw.
     const std::shared_ptr<SubprocessProtocol> protocol = make_protocol(factory);
     const auto made = std::make_shared<std::weak_ptr<transports::ChildTransport>>();
+    future.set_on_cancel([made] {
+      if (const auto alive = made->lock()) {
+        alive->close();
+      }
+    });
     *made = transports::ChildTransport::create(
         *core_, Launch(*core_, std::move(argv)).run(std::move(options)), protocol,
         [future, made, protocol] {
@@ -195,11 +201,6 @@ Future<detail::Established<SubprocessTransport>> EventLoop::open_subprocess(
             future.set_result(detail::Established<SubprocessTransport>{made->lock(), protocol});
           }
         });
-    future.set_on_cancel([made] {
-      if (const auto alive = made->lock()) {
-        alive->close();
-      }
-    });
   } catch (...) {
     future.set_exception(std::current_exception());
   }

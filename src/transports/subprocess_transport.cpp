@@ -21,37 +21,42 @@ constexpr int highest_signal = 64;
 std::shared_ptr<ChildTransport> ChildTransport::create(loop::LoopCore& loop, ChildBirth birth,
                                                        std::shared_ptr<SubprocessProtocol> protocol,
                                                        std::function<void()> begun) {
-  auto transport = std::make_shared<ChildTransport>(loop, birth, std::move(protocol));
-  if (transport->pidfd_ >= 0) {
-    // Told in a turn after the one that calls connection_made at the latest, never before it.
-    if (const std::error_code error = loop.reactor().add(transport->pidfd_, *transport)) {
-      throw std::system_error(error, "watching for the end of child " + std::to_string(birth.pid));
+  auto transport =
+      std::make_shared<ChildTransport>(loop, std::move(birth.child), std::move(protocol));
+  try {
+    transport->watch();
+    for (int slot = 0; slot < 3; ++slot) {
+      if (const auto& pipe = birth.pipes[static_cast<std::size_t>(slot)]) {
+        transport->add_pipe(slot, *pipe);
+      }
     }
+    loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
+  } catch (...) {
+    transport->take_back();
+    throw;
   }
-  // Only now is it the loop's: what threw before has ended the child.
+  // Only now is it the loop's.
   transport->live(transport);
-  for (int slot = 0; slot < 3; ++slot) {
-    if (const auto& pipe = birth.pipes[static_cast<std::size_t>(slot)]) {
-      transport->add_pipe(slot, pipe->release());
-    }
-  }
-  loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   return transport;
 }
 
-ChildTransport::ChildTransport(loop::LoopCore& loop, const ChildBirth& birth,
-                               std::shared_ptr<SubprocessProtocol> protocol)
-    : TransportLife(loop), protocol_(std::move(protocol)), pid_(birth.pid), pidfd_(birth.pidfd) {}
+ChildTransport::ChildTransport(loop::LoopCore& loop, OwnedChild child,
+                               std::shared_ptr<SubprocessProtocol> protocol) noexcept
+    : TransportLife(loop), protocol_(std::move(protocol)), child_(std::move(child)) {}
 
-ChildTransport::~ChildTransport() {
-  // Only a transport that was never the loop's still has a child.
-  release_descriptor();
+// Told in a turn after the one that calls connection_made at the latest, never before it.
+void ChildTransport::watch() {
+  if (child_.pidfd() < 0) {
+    return;
+  }
+  if (const std::error_code error = loop_->reactor().add(child_.pidfd(), *this)) {
+    throw std::system_error(error, "watching for the end of child " + std::to_string(pid()));
+  }
 }
 
-void ChildTransport::add_pipe(int slot, Fd fd) {
+void ChildTransport::add_pipe(int slot, OwnedFd& fd) {
   Birth birth{.kind = slot == 0 ? TransportKind::write_pipe : TransportKind::read_pipe};
   birth.channel = std::make_unique<PipeChannel>(loop_->sys(), fd.get(), true);
-  birth.fd = std::move(fd);
   birth.group = shared_from_this();
   std::shared_ptr<BaseProtocol> adapter;
   if (slot == 0) {
@@ -59,8 +64,20 @@ void ChildTransport::add_pipe(int slot, Fd fd) {
   } else {
     adapter = std::make_shared<ChildOutput>(shared_from_this(), slot);
   }
+  birth.fd = fd.release();
   pipes_[static_cast<std::size_t>(slot)] =
       FdTransport::create(*loop_, std::move(birth), std::move(adapter), [] {});
+}
+
+// The protocol has never heard of the child, nor will it.
+void ChildTransport::take_back() noexcept {
+  for (std::shared_ptr<FdTransport>& pipe : pipes_) {
+    if (pipe) {
+      pipe->take_back();
+      pipe.reset();
+    }
+  }
+  child_.end();
 }
 
 // Behind the beginnings of the pipes, before anything that they or the child have to tell (W-144).
@@ -70,7 +87,7 @@ void ChildTransport::begin(const std::function<void()>& begun) {
   }
   loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get(),
                  [&] { protocol_->connection_made(shared_from_this()); });
-  if (pidfd_ < 0) {
+  if (child_.pidfd() < 0) {
     loop_->soon([self = shared_from_this()] {
       if (!self->life_.closed()) {
         self->child_was_collected();
@@ -107,10 +124,10 @@ std::error_code ChildTransport::send_signal(int number) {
   if (life_.closed()) {
     return std::make_error_code(std::errc::no_such_process);
   }
-  if (pidfd_ < 0) {
+  if (child_.pidfd() < 0) {
     return {};
   }
-  const sys::Status status = loop_->sys().pidfd_send_signal(pidfd_, number);
+  const sys::Status status = loop_->sys().pidfd_send_signal(child_.pidfd(), number);
   if (status.ok() ||
       sys::judge(sys::Call::pidfd_send_signal, status.error) == sys::Verdict::peer_gone) {
     return {};
@@ -149,23 +166,15 @@ void ChildTransport::detached(FdTransport& /*transport*/) noexcept {
   finish_if_all_gone();
 }
 
-sys::Result<std::optional<int>> ChildTransport::wait(sys::ChildWait how) noexcept {
-  sys::Result<std::optional<int>> result = loop_->sys().waitid(pidfd_, how);
-  while (!result.ok() && sys::judge(sys::Call::waitid, result.error) == sys::Verdict::retry) {
-    result = loop_->sys().waitid(pidfd_, how);
-  }
-  return result;
-}
-
 void ChildTransport::on_io(loop::IoEvents /*events*/) {
-  if (pidfd_ < 0) {
+  if (child_.pidfd() < 0) {
     return;
   }
-  const sys::Result<std::optional<int>> end = wait(sys::ChildWait::not_at_all);
+  const sys::Result<std::optional<int>> end = child_.wait(sys::ChildWait::not_at_all);
   if (end.ok() && !end.value) {
     return;
   }
-  release_pidfd();
+  child_.release();
   if (end.ok()) {
     child_ended(*end.value);
   } else {
@@ -175,7 +184,7 @@ void ChildTransport::on_io(loop::IoEvents /*events*/) {
 
 // The status is gone: the program ignores SIGCHLD, or something in it waits for any child.
 void ChildTransport::child_was_collected() {
-  log_->write(LogLevel::warning, "the exit status of child " + std::to_string(pid_) +
+  log_->write(LogLevel::warning, "the exit status of child " + std::to_string(pid()) +
                                      " was taken by somebody else: reporting returncode 255");
   child_ended(unknown_returncode);
 }
@@ -190,31 +199,6 @@ void ChildTransport::child_ended(int returncode) {
 void ChildTransport::finish_if_all_gone() {
   if (returncode_ && open_pipes_ == 0) {
     lose({}, Delivery::soon);
-  }
-}
-
-// Kills and collects. Waiting is short: a killed process ends by itself.
-void ChildTransport::end_child() noexcept {
-  const sys::Status killed = loop_->sys().pidfd_send_signal(pidfd_, sys::kill_signal);
-  if (killed.ok() ||
-      sys::judge(sys::Call::pidfd_send_signal, killed.error) == sys::Verdict::peer_gone) {
-    static_cast<void>(wait(sys::ChildWait::until_end));
-  } else {
-    log_->write(LogLevel::warning, "child " + std::to_string(pid_) +
-                                       " may not be killed, and goes on without its loop");
-  }
-  release_pidfd();
-}
-
-void ChildTransport::release_pidfd() noexcept {
-  loop_->reactor().remove(pidfd_);
-  static_cast<void>(loop_->sys().close(std::exchange(pidfd_, -1)));
-}
-
-// Only a loop that is closing finds a child that has not ended.
-void ChildTransport::release_descriptor() noexcept {
-  if (pidfd_ >= 0) {
-    end_child();
   }
 }
 

@@ -8,19 +8,16 @@
 #include "loop/loop_core.hpp"
 #include "loop/watcher.hpp"
 #include "sluice/subprocess.hpp"
-#include "sys/spawn.hpp"
 #include "transports/birth.hpp"
 #include "transports/fd_transport.hpp"
+#include "transports/owned_child.hpp"
 #include "transports/transport_life.hpp"
 
 namespace sluice::transports {
 
 /// What a started child leaves to its transport.
 struct ChildBirth {
-  int pid = -1;
-  /// Owned from the transport's making on; -1 for a child that ended and was collected by somebody
-  /// else before anybody could look.
-  int pidfd = -1;
+  OwnedChild child;
   /// Our ends, non-blocking; null where there is no pipe.
   std::array<std::unique_ptr<OwnedFd>, 3> pipes{};
 };
@@ -35,27 +32,26 @@ class ChildTransport final : public SubprocessTransport,
                              private loop::Watcher {
  public:
   /// Makes the transport and those of the pipes, and schedules connection_made, then `begun`, in
-  /// one callback behind the pipes' own. Throws std::system_error, with the child killed and
-  /// collected, when the system cannot watch for its end.
+  /// one callback behind the pipes' own. Throws std::system_error when the system cannot watch for
+  /// its end; whatever it throws, the child is killed and collected then, and nobody is told.
   static std::shared_ptr<ChildTransport> create(loop::LoopCore& loop, ChildBirth birth,
                                                 std::shared_ptr<SubprocessProtocol> protocol,
                                                 std::function<void()> begun);
 
-  ChildTransport(loop::LoopCore& loop, const ChildBirth& birth,
-                 std::shared_ptr<SubprocessProtocol> protocol);
-  ~ChildTransport() override;
+  ChildTransport(loop::LoopCore& loop, OwnedChild child,
+                 std::shared_ptr<SubprocessProtocol> protocol) noexcept;
 
   // BaseTransport
   void close() override;
   [[nodiscard]] bool is_closing() const override { return life_.closing(); }
   [[nodiscard]] std::optional<SocketAddress> peername() const override { return std::nullopt; }
   [[nodiscard]] std::optional<SocketAddress> sockname() const override { return std::nullopt; }
-  [[nodiscard]] int fileno() const override { return pidfd_; }
+  [[nodiscard]] int fileno() const override { return child_.pidfd(); }
   void set_protocol(std::shared_ptr<BaseProtocol> protocol) override;
   [[nodiscard]] std::shared_ptr<BaseProtocol> get_protocol() const override { return protocol_; }
 
   // SubprocessTransport
-  [[nodiscard]] int pid() const override { return pid_; }
+  [[nodiscard]] int pid() const override { return child_.pid(); }
   [[nodiscard]] std::optional<int> returncode() const override { return returncode_; }
   [[nodiscard]] std::shared_ptr<BaseTransport> get_pipe_transport(int fd) const override;
   [[nodiscard]] std::shared_ptr<WriteTransport> stdin_transport() const override {
@@ -75,14 +71,13 @@ class ChildTransport final : public SubprocessTransport,
   [[nodiscard]] SubprocessProtocol& protocol() const noexcept { return *protocol_; }
 
  private:
-  void add_pipe(int slot, Fd fd);
+  void watch();
+  void add_pipe(int slot, OwnedFd& fd);
+  void take_back() noexcept;
   void begin(const std::function<void()>& begun);
   void child_ended(int returncode);
   void child_was_collected();
   void finish_if_all_gone();
-  void end_child() noexcept;
-  void release_pidfd() noexcept;
-  [[nodiscard]] sys::Result<std::optional<int>> wait(sys::ChildWait how) noexcept;
 
   // TransportGroup: the pipes.
   void attached(FdTransport& transport) noexcept override;
@@ -92,7 +87,8 @@ class ChildTransport final : public SubprocessTransport,
   BaseTransport& transport() noexcept override { return *this; }
   void stop(std::error_code /*error*/) override {}
   void call_connection_lost(std::error_code error) override { protocol_->connection_lost(error); }
-  void release_descriptor() noexcept override;
+  // Only a loop that is closing finds a child that has not ended.
+  void release_descriptor() noexcept override { child_.end(); }
   std::shared_ptr<BaseProtocol> leave() noexcept override { return std::move(protocol_); }
   void stop_untold() noexcept override {}
   std::shared_ptr<BaseProtocol> leave_untold() noexcept override { return leave(); }
@@ -104,8 +100,7 @@ class ChildTransport final : public SubprocessTransport,
   std::array<std::shared_ptr<FdTransport>, 3> pipes_;
   std::optional<int> returncode_;
   std::size_t open_pipes_ = 0;
-  int pid_;
-  int pidfd_;  // until the child's end
+  OwnedChild child_;
 };
 
 }  // namespace sluice::transports

@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 
+#include "core/allocation_probe.hpp"
 #include "testing/fd_guard.hpp"
 #include "transports/subprocess_fixture.hpp"
 
@@ -261,6 +264,33 @@ TEST_F(SubprocessTest, SignalsAreAtTheirDefaultsInTheChild) {
   EXPECT_EQ("SigBlk:0000200\nSigIgn:0000001\n", output_of(look, std::move(options)));
   ::signal(SIGHUP, ignored_before);
   ASSERT_EQ(0, ::pthread_sigmask(SIG_SETMASK, &before, nullptr));
+}
+
+// What was started before the memory ran out is ended, and nobody hears of it.
+TEST_F(SubprocessTest, NoChildAndNoDescriptorIsLeftWhereverTheStartRunsOutOfMemory) {
+  turn();
+  const auto before = testing::open_fds();
+  std::size_t failures = 0;
+  while (record_->trace.empty()) {
+    try {
+      const testing::FailingAllocation failing(failures + 1);
+      static_cast<void>(begin({"sleep", "1000"}));
+    } catch (const std::bad_alloc&) {
+      // Too early for a future.
+    }
+    loop_->set_exception_handler([](const ExceptionContext&) {});  // of futures nobody looked at
+    turn(3);
+    if (record_->trace.empty()) {
+      ++failures;
+      EXPECT_EQ(-1, ::waitpid(-1, nullptr, WNOHANG)) << "failure " << failures;
+      EXPECT_EQ(ECHILD, errno);
+      EXPECT_EQ(before, testing::open_fds()) << "failure " << failures;
+    }
+  }
+  EXPECT_LT(20U, failures);
+  EXPECT_EQ("CM", trace());
+  record_->transport->close();
+  run_until_lost();
 }
 
 TEST_F(SubprocessTest, AProcessGroupOfItsOwnCanBeKilledAsAWhole) {
