@@ -86,6 +86,19 @@ void ThrottledFile::await_completion() {
   changed_.wait_for(lock, completion_patience, [this] { return complete_; });
 }
 
+std::thread::id ThrottledFile::unlinked_on() {
+  const std::lock_guard lock(mutex_);
+  return unlinked_on_;
+}
+
+sys::Status ThrottledFile::unlink(const std::string& path) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    unlinked_on_ = std::this_thread::get_id();
+  }
+  return FaultySystemCalls::unlink(path);
+}
+
 sys::Result<int> ThrottledFile::dup(int fd) noexcept {
   {
     const Lock lock(mutex_);

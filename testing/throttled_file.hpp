@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "testing/faulty_system_calls.hpp"
 #include "testing/peers.hpp"
@@ -32,6 +33,8 @@ class ThrottledFile final : public FaultySystemCalls {
   /// Lets everything through from now on, so that nothing waits when the test has ended.
   void let_go();
   [[nodiscard]] bool is_closed();
+  /// Which thread has removed a file last; none at first.
+  [[nodiscard]] std::thread::id unlinked_on();
   /// How many bytes the file has taken.
   [[nodiscard]] std::size_t taken();
   /// Returns when of `calls` attempts to write the last one waits for room or has told the loop of
@@ -45,6 +48,7 @@ class ThrottledFile final : public FaultySystemCalls {
 
   sys::Status close(int fd) noexcept override;
   sys::Result<int> dup(int fd) noexcept override;
+  sys::Status unlink(const std::string& path) noexcept override;
   sys::Result<std::size_t> write(int fd, Bytes bytes) noexcept override;
   sys::Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override;
 
@@ -52,6 +56,7 @@ class ThrottledFile final : public FaultySystemCalls {
   std::mutex mutex_;
   std::condition_variable changed_;
   int fd_ = -1;
+  std::thread::id unlinked_on_;
   std::size_t room_ = capacity;
   std::size_t taken_ = 0;
   std::uint64_t entered_ = 0;    // attempts to write the file

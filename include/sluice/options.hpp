@@ -85,7 +85,8 @@ enum class IfExists : std::uint8_t {
   /// Leaves it alone until the end: the bytes go to a temporary file in the same directory, which
   /// takes the name and, of a file that is there, the permissions when the transport was closed in
   /// order, and is removed when it was aborted or lost or when the loop was closed. Symbolic links
-  /// are followed. A process that is killed leaves the file `.NAME.XXXXXX` behind.
+  /// are followed; one that leads to nothing is an error (ENOENT). A process that is killed leaves
+  /// the file `.NAME.XXXXXX` behind.
   replace,
 };
 

@@ -27,6 +27,8 @@ inline constexpr int open_exclusively = O_EXCL;
 inline constexpr int open_truncating = O_TRUNC;
 inline constexpr int open_appending = O_APPEND;
 inline constexpr int open_a_directory = O_RDONLY | O_DIRECTORY;
+/// ELOOP for a symbolic link, wherever it leads.
+inline constexpr int open_no_link = O_RDONLY | O_NOFOLLOW;
 /// The bits of a mode that say who may do what.
 inline constexpr mode_t permission_bits = S_IRWXU | S_IRWXG | S_IRWXO;
 inline constexpr int shut_write = SHUT_WR;

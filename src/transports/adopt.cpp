@@ -71,7 +71,7 @@ Birth file_birth_of(loop::LoopCore& loop, transports::OwnedFd& fd, const FileOpt
   if (!status.ok()) {
     throw std::system_error(sys::to_error_code(status.error), "fstat of " + describe(fd.get()));
   }
-  transports::WritableFile file;
+  transports::WritableFile file(loop.sys());
   file.mode = status.value.mode;
   file.fsync_on_close = options.fsync_on_close;
   transports::require_file(loop, fd.get(), file.mode, describe(fd.get()));

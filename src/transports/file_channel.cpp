@@ -9,6 +9,12 @@ namespace sluice::transports {
 
 using core::SinkResult;
 
+FileChannel::~FileChannel() {
+  if (host_ == nullptr) {
+    file_.fd = -1;
+  }
+}
+
 // The worker owns a share of the transport until it has given everything back.
 std::error_code FileChannel::start(Task task) noexcept {
   task_ = task;
@@ -66,14 +72,17 @@ std::optional<std::error_code> FileChannel::finish() noexcept {
 
 bool FileChannel::takes_descriptor() noexcept {
   abandoned_ = true;
-  if (task_ != Task::none) {
-    return true;
-  }
-  // The last link to a large file can take its time to go.
-  if (file_.temporary.empty() || start(Task::closing)) {
-    close_file(*sys_, file_);
+  if (task_ == Task::none) {
+    let_go();
   }
   return true;
+}
+
+// The last link to a large file can take its time to go.
+void FileChannel::let_go() noexcept {
+  if (file_.temporary.empty() || start(Task::closing)) {
+    close_file(file_);
+  }
 }
 
 void FileChannel::run() noexcept {
@@ -82,13 +91,13 @@ void FileChannel::run() noexcept {
       write_once();
       break;
     case Task::finishing:
-      finish_error_ = complete_file(*sys_, file_, abandoned_);
+      finish_error_ = complete_file(file_, abandoned_);
       if (finish_error_) {
-        remove_temporary(*sys_, file_);
+        remove_temporary(file_);
       }
       break;
     case Task::closing:
-      close_file(*sys_, file_);
+      close_file(file_);
       break;
     case Task::none:
       break;
@@ -108,7 +117,7 @@ void FileChannel::write_once() noexcept {
     written_ = SinkResult::failed(result.ok() ? std::make_error_code(std::errc::io_error)
                                               : sys::to_error_code(result.error));
     // The connection is as good as lost, and whoever hears of it finds nothing left over.
-    remove_temporary(*sys_, file_);
+    remove_temporary(file_);
   }
 }
 
@@ -119,7 +128,7 @@ void FileChannel::done() {
     if (task == Task::writing) {
       host_->write_completed(written_);
     }
-    close_file(*sys_, file_);
+    let_go();
   } else if (task == Task::writing) {
     host_->write_completed(written_);
   } else if (task == Task::finishing) {
@@ -132,7 +141,7 @@ void FileChannel::dropped() noexcept {
   if (std::exchange(task_, Task::none) == Task::writing) {
     host_->write_completed(written_);
   }
-  close_file(*sys_, file_);
+  close_file(file_);
 }
 
 }  // namespace sluice::transports

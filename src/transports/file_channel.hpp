@@ -23,9 +23,11 @@ class FileChannel final : public Channel, private loop::Workers::Job {
   /// abort() and the end of the loop may have to wait, depend on it.
   static constexpr std::size_t most_at_once = 1024 * 1024;
 
-  /// Takes over the descriptor of `file`. Workers and system must outlive the work.
-  FileChannel(loop::Workers& workers, sys::SystemCalls& sys, WritableFile file)
+  /// Takes over `file`; its descriptor, though, only when it is attached. Workers and system must
+  /// outlive the work.
+  FileChannel(loop::Workers& workers, sys::SystemCalls& sys, WritableFile file) noexcept
       : workers_(&workers), sys_(&sys), file_(std::move(file)) {}
+  ~FileChannel() override;
 
   // Channel
   void attach(ChannelHost& host) noexcept override { host_ = &host; }
@@ -50,6 +52,7 @@ class FileChannel final : public Channel, private loop::Workers::Job {
 
   [[nodiscard]] std::error_code start(Task task) noexcept;
   void write_once() noexcept;
+  void let_go() noexcept;
 
   // loop::Workers::Job
   void run() noexcept override;

@@ -14,14 +14,18 @@ namespace transports {
 namespace {
 
 // Whether the descriptor is one whose readiness can be awaited: a terminal, but not /dev/null.
-bool pollable(loop::LoopCore& loop, int fd) {
+bool pollable(loop::LoopCore& loop, int fd, const std::string& name) {
   class Nobody final : public loop::Watcher {
    public:
     void on_io(loop::IoEvents /*events*/) override {}
   };
   Nobody nobody;
-  if (loop.reactor().add(fd, nobody)) {
+  const std::error_code error = loop.reactor().add(fd, nobody);
+  if (error == std::errc::operation_not_permitted) {
     return false;
+  }
+  if (error) {
+    throw std::system_error(error, "finding out whether " + name + " has to be waited for");
   }
   loop.reactor().remove(fd);
   return true;
@@ -47,7 +51,7 @@ const char* what_it_is(sys::FileKind kind) noexcept {
 void require_file(loop::LoopCore& loop, int fd, mode_t mode, const std::string& name) {
   const sys::FileKind kind = sys::file_kind(mode);
   if (kind == sys::FileKind::regular || kind == sys::FileKind::block_device ||
-      (kind == sys::FileKind::character_device && !pollable(loop, fd))) {
+      (kind == sys::FileKind::character_device && !pollable(loop, fd, name))) {
     return;
   }
   throw std::system_error(
@@ -68,12 +72,19 @@ Birth file_birth(loop::LoopCore& loop, WritableFile file) {
 
 void FileOpener::open(loop::LoopCore& loop, detail::ProtocolFactory factory, std::string path,
                       FileOptions options, const Result& result) {
-  auto opener =
-      std::make_shared<FileOpener>(loop, std::move(factory), std::move(path), options, result);
-  loop.file_workers().submit({opener, static_cast<loop::Workers::Job*>(opener.get())});
+  std::make_shared<FileOpener>(loop, std::move(factory), std::move(path), options, result)
+      ->submit();
+}
+
+void FileOpener::submit() {
+  loop_->file_workers().submit({shared_from_this(), static_cast<loop::Workers::Job*>(this)});
 }
 
 void FileOpener::run() noexcept {
+  if (task_ == Task::closing) {
+    close_file(file_);
+    return;
+  }
   try {
     file_ = open_writable(loop_->sys(), path_, options_, failure_);
   } catch (...) {
@@ -82,18 +93,33 @@ void FileOpener::run() noexcept {
 }
 
 void FileOpener::done() {
-  // Cancelled meanwhile: nobody wants the file.
-  if (result_.done()) {
-    close_file(loop_->sys(), file_);
+  if (task_ == Task::closing) {
     return;
   }
   try {
-    establish_transport();
+    // Cancelled meanwhile: nobody wants the file.
+    if (!result_.done()) {
+      establish_transport();
+    }
   } catch (...) {
-    close_file(loop_->sys(), file_);
     if (!result_.done()) {
       result_.set_exception(std::current_exception());
     }
+  }
+  close_again();
+}
+
+// The last link to a file can take its time to go.
+void FileOpener::close_again() noexcept {
+  if (file_.temporary.empty()) {
+    close_file(file_);
+    return;
+  }
+  task_ = Task::closing;
+  try {
+    submit();
+  } catch (...) {
+    close_file(file_);
   }
 }
 
@@ -105,11 +131,10 @@ void FileOpener::establish_transport() {
   std::shared_ptr<BaseProtocol> protocol = factory_();
   // The factory may have cancelled: then nobody will use the transport (W-87).
   if (result_.done()) {
-    close_file(loop_->sys(), file_);
     return;
   }
-  establish<WriteTransport>(*loop_, file_birth(*loop_, std::exchange(file_, {})),
-                            std::move(protocol), result_);
+  establish<WriteTransport>(*loop_, file_birth(*loop_, std::move(file_)), std::move(protocol),
+                            result_);
 }
 
 }  // namespace transports

@@ -22,7 +22,8 @@ void require_file(loop::LoopCore& loop, int fd, mode_t mode, const std::string& 
 [[nodiscard]] Birth file_birth(loop::LoopCore& loop, WritableFile file);
 
 /// One connect_file of a path: opens it off the loop's thread, then makes the transport.
-class FileOpener final : private loop::Workers::Job {
+class FileOpener final : public std::enable_shared_from_this<FileOpener>,
+                         private loop::Workers::Job {
  public:
   using Result = Future<detail::Established<WriteTransport>>;
 
@@ -37,15 +38,24 @@ class FileOpener final : private loop::Workers::Job {
         factory_(std::move(factory)),
         path_(std::move(path)),
         options_(options),
-        result_(std::move(result)) {}
+        result_(std::move(result)),
+        file_(loop.sys()) {}
 
  private:
+  /// What the workers do.
+  enum class Task : std::uint8_t {
+    opening,  ///< Opens the file.
+    closing,  ///< Nobody wants it any more.
+  };
+
+  void submit();
   void establish_transport();
+  void close_again() noexcept;
 
   // loop::Workers::Job
   void run() noexcept override;
   void done() override;
-  void dropped() noexcept override { close_file(loop_->sys(), file_); }
+  void dropped() noexcept override { close_file(file_); }
 
   loop::LoopCore* loop_;
   detail::ProtocolFactory factory_;
@@ -54,6 +64,7 @@ class FileOpener final : private loop::Workers::Job {
   Result result_;
   WritableFile file_;
   OpenFailure failure_;
+  Task task_ = Task::opening;
 };
 
 }  // namespace sluice::transports

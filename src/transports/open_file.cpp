@@ -37,9 +37,9 @@ sys::Result<int> open_with(sys::SystemCalls& sys, const std::string& path, int f
   return uninterrupted(Call::open, [&] { return sys.open(path, flags, mode); });
 }
 
-WritableFile failed(OpenFailure& failure, std::string attempt, int error) {
+WritableFile failed(sys::SystemCalls& sys, OpenFailure& failure, std::string attempt, int error) {
   failure = {std::move(attempt), sys::to_error_code(error)};
-  return {};
+  return WritableFile(sys);
 }
 
 // "." of "name", "/" of "/name".
@@ -83,11 +83,11 @@ int flags_for(IfExists if_exists) noexcept {
 
 WritableFile open_in_place(sys::SystemCalls& sys, const std::string& path,
                            const FileOptions& options, OpenFailure& failure) {
-  WritableFile file;
+  WritableFile file(sys);
   const sys::Result<int> opened =
       open_with(sys, path, flags_for(options.if_exists), options.permissions);
   if (!opened.ok()) {
-    return failed(failure, "opening " + path + " for writing", opened.error);
+    return failed(sys, failure, "opening " + path + " for writing", opened.error);
   }
   file.fd = opened.value;
   const sys::Result<sys::FileStatus> status = sys.fstat(file.fd);
@@ -96,11 +96,10 @@ WritableFile open_in_place(sys::SystemCalls& sys, const std::string& path,
     sought = sys.seek(file.fd, options.offset);
   }
   if (!status.ok() || !sought.ok()) {
-    static_cast<void>(sys.close(file.fd));
-    return status.ok()
-               ? failed(failure, "going to byte " + std::to_string(options.offset) + " of " + path,
-                        sought.error)
-               : failed(failure, "fstat of " + path, status.error);
+    return status.ok() ? failed(sys, failure,
+                                "going to byte " + std::to_string(options.offset) + " of " + path,
+                                sought.error)
+                       : failed(sys, failure, "fstat of " + path, status.error);
   }
   file.mode = status.value.mode;
   if (options.fsync_on_close) {
@@ -126,6 +125,13 @@ std::string final_place(sys::SystemCalls& sys, const std::string& path,
     if (!directory.ok() || name_in(path).empty()) {
       return fail("opening " + path + " for writing", directory.ok() ? ENOENT : directory.error);
     }
+    // What is there and leads nowhere is a link; renaming would replace the link itself.
+    const sys::Result<int> there = open_with(sys, path, sys::open_no_link, 0);
+    if (there.ok()) {
+      static_cast<void>(sys.close(there.value));
+    } else if (there.error == ELOOP) {
+      return fail("replacing " + path + ", a symbolic link that leads to nothing", ENOENT);
+    }
     return (directory.value == "/" ? "" : directory.value) + "/" + name_in(path);
   }
   const sys::Result<sys::FileStatus> status = sys.stat(found.value);
@@ -144,32 +150,34 @@ std::string final_place(sys::SystemCalls& sys, const std::string& path,
 WritableFile open_replacement(sys::SystemCalls& sys, const std::string& path,
                               const FileOptions& options, OpenFailure& failure) {
   std::optional<sys::FileStatus> existing;
-  WritableFile file;
+  WritableFile file(sys);
   file.target = final_place(sys, path, existing, failure);
   if (file.target.empty()) {
-    return {};
+    return file;
   }
   const std::string directory = directory_of(file.target);
   // Nobody may read through the new file what the old one's mode forbids.
   const mode_t mode = existing ? existing->mode & sys::permission_bits & ~mode_t{077}
                                : static_cast<mode_t>(options.permissions);
+  // Not the file's before it is there: it may be somebody else's.
+  std::string temporary;
   sys::Result<int> opened{-1, EEXIST};
   for (int i = 0; i < name_attempts && opened.error == EEXIST; ++i) {
-    file.temporary = (directory == "/" ? "" : directory) + "/." +
-                     name_in(file.target).substr(0, longest_kept_name) + "." + random_suffix();
-    opened = open_with(sys, file.temporary, sys::open_creating | sys::open_exclusively, mode);
+    temporary = (directory == "/" ? "" : directory) + "/." +
+                name_in(file.target).substr(0, longest_kept_name) + "." + random_suffix();
+    opened = open_with(sys, temporary, sys::open_creating | sys::open_exclusively, mode);
   }
   if (!opened.ok()) {
-    return failed(failure, "creating a temporary file in " + directory + " for " + path,
+    return failed(sys, failure, "creating a temporary file in " + directory + " for " + path,
                   opened.error);
   }
   file.fd = opened.value;
+  file.temporary = std::move(temporary);
   file.mode = S_IFREG | mode;
   if (existing) {
     const sys::Status changed = sys.fchmod(file.fd, existing->mode & sys::permission_bits);
     if (!changed.ok()) {
-      close_file(sys, file);
-      return failed(failure, "giving the replacement of " + path + " its mode", changed.error);
+      return failed(sys, failure, "giving the replacement of " + path + " its mode", changed.error);
     }
   }
   if (options.fsync_on_close) {
@@ -205,10 +213,34 @@ std::error_code synchronize_directory(sys::SystemCalls& sys, const std::string& 
 
 }  // namespace
 
+WritableFile::WritableFile(WritableFile&& other) noexcept
+    : sys(other.sys),
+      fd(std::exchange(other.fd, -1)),
+      mode(other.mode),
+      temporary(std::exchange(other.temporary, {})),
+      target(std::move(other.target)),
+      directory(std::move(other.directory)),
+      fsync_on_close(other.fsync_on_close) {}
+
+WritableFile& WritableFile::operator=(WritableFile&& other) noexcept {
+  std::swap(sys, other.sys);
+  std::swap(fd, other.fd);
+  std::swap(mode, other.mode);
+  std::swap(temporary, other.temporary);
+  std::swap(target, other.target);
+  std::swap(directory, other.directory);
+  std::swap(fsync_on_close, other.fsync_on_close);
+  return *this;
+}
+
+WritableFile::~WritableFile() {
+  close_file(*this);
+}
+
 WritableFile open_writable(sys::SystemCalls& sys, const std::string& path,
                            const FileOptions& options, OpenFailure& failure) {
   if (path.find('\0') != std::string::npos) {
-    return failed(failure, "opening a path with a NUL byte in it for writing", EINVAL);
+    return failed(sys, failure, "opening a path with a NUL byte in it for writing", EINVAL);
   }
   WritableFile file = options.if_exists == IfExists::replace
                           ? open_replacement(sys, path, options, failure)
@@ -217,8 +249,8 @@ WritableFile open_writable(sys::SystemCalls& sys, const std::string& path,
   return file;
 }
 
-std::error_code complete_file(sys::SystemCalls& sys, WritableFile& file,
-                              const std::atomic<bool>& unwanted) noexcept {
+std::error_code complete_file(WritableFile& file, const std::atomic<bool>& unwanted) noexcept {
+  sys::SystemCalls& sys = *file.sys;
   std::error_code error;
   if (file.fsync_on_close) {
     error = synchronize(sys, file.fd);
@@ -241,17 +273,17 @@ std::error_code complete_file(sys::SystemCalls& sys, WritableFile& file,
   return error;
 }
 
-void remove_temporary(sys::SystemCalls& sys, WritableFile& file) noexcept {
+void remove_temporary(WritableFile& file) noexcept {
   if (!file.temporary.empty()) {
-    static_cast<void>(sys.unlink(file.temporary));
+    static_cast<void>(file.sys->unlink(file.temporary));
     file.temporary.clear();
   }
 }
 
-void close_file(sys::SystemCalls& sys, WritableFile& file) noexcept {
-  remove_temporary(sys, file);
+void close_file(WritableFile& file) noexcept {
+  remove_temporary(file);
   if (file.fd >= 0) {
-    static_cast<void>(sys.close(std::exchange(file.fd, -1)));
+    static_cast<void>(file.sys->close(std::exchange(file.fd, -1)));
   }
 }
 

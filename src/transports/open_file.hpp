@@ -9,8 +9,15 @@
 
 namespace sluice::transports {
 
-/// A file that is open for writing, and what is to be done at its end.
+/// A file that is open for writing, and what is to be done at its end. What dies unfinished closes
+/// the descriptor and removes the temporary file.
 struct WritableFile {
+  explicit WritableFile(sys::SystemCalls& system) noexcept : sys(&system) {}
+  WritableFile(WritableFile&& other) noexcept;
+  WritableFile& operator=(WritableFile&& other) noexcept;
+  ~WritableFile();
+
+  sys::SystemCalls* sys;  ///< Must outlive it.
   int fd = -1;
   mode_t mode = 0;  ///< As fstat(2) tells it.
   /// Where the bytes are until the end, and the name that the file gets then; both empty for a file
@@ -36,13 +43,13 @@ struct OpenFailure {
 /// Makes the file what it was opened for, after its last byte: synchronized, checked for errors
 /// that the file system tells late, under its name. Blocks. The descriptor stays open. A file that
 /// has got its name has no `temporary` any more; it does not get it once it is `unwanted`.
-[[nodiscard]] std::error_code complete_file(sys::SystemCalls& sys, WritableFile& file,
+[[nodiscard]] std::error_code complete_file(WritableFile& file,
                                             const std::atomic<bool>& unwanted) noexcept;
 
-/// Removes what will never be complete. The descriptor stays open.
-void remove_temporary(sys::SystemCalls& sys, WritableFile& file) noexcept;
+/// Removes what will never be complete. The descriptor stays open. Blocks.
+void remove_temporary(WritableFile& file) noexcept;
 
-/// Closes the file and removes what is not complete.
-void close_file(sys::SystemCalls& sys, WritableFile& file) noexcept;
+/// Closes the file and removes what is not complete. Blocks.
+void close_file(WritableFile& file) noexcept;
 
 }  // namespace sluice::transports

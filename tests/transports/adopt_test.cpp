@@ -98,6 +98,18 @@ TEST_F(Adopting, ARegularFileIsRefusedAsAReadPipeAndClosed) {
 }
 
 // W-179
+// Only EPERM says that a device is always ready.
+TEST_F(Adopting, ATerminalIsNoFileForWantOfRoomToWatchIt) {
+  const int terminal = kernel_->open_device();
+  kernel_->fail_next("epoll_ctl", ENOSPC);
+  const auto made = loop_->connect_file(write_factory(), Fd(terminal));
+  turn(2);
+  EXPECT_EQ("finding out whether file descriptor " + std::to_string(terminal) +
+                " has to be waited for: No space left on device",
+            outcome_of(made));
+  EXPECT_FALSE(kernel_->is_open(terminal));
+}
+
 TEST_F(Adopting, WhatIsNoSocketIsRefusedAndClosed) {
   const int fd = kernel_->open_device();
   const auto future = adopt(fd);

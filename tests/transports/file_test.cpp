@@ -120,6 +120,15 @@ TEST_F(Files, AReplacementFollowsASymbolicLink) {
   EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
 }
 
+TEST_F(Files, AReplacementOfALinkToNothingIsRefused) {
+  ASSERT_EQ(0, ::symlink("nothing", path("link").c_str()));
+  EXPECT_EQ("replacing " + path("link") +
+                ", a symbolic link that leads to nothing: No such file or directory",
+            failure("link", {.if_exists = IfExists::replace}));
+  EXPECT_EQ(Texts{"link"}, names());
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+}
+
 // F-5
 TEST_F(Files, AnAbortedReplacementLeavesTheOldFileAndNothingElse) {
   put("file", "old");

@@ -358,6 +358,23 @@ TEST_F(Sendfile, CancelledInTheMiddleItAbortsTheTransport) {
   EXPECT_TRUE(future.cancelled());
 }
 
+// The block that was read is queued while the protocol is told.
+TEST_F(Sendfile, CancelledInsideThePauseOverItsOwnBytesItAbortsTheTransport) {
+  kernel_->set_file(file_, pattern(0, 40'000));
+  open();
+  kernel_->fail_next("sendfile", EINVAL);
+  kernel_->set_room(fd_, 50);
+  transport().set_write_buffer_limits(100);
+  const auto future = send();
+  bool cancelled = false;
+  record_->on_pause_writing = [&] { cancelled = future.cancel(); };
+  turn(3);
+  EXPECT_TRUE(cancelled);
+  EXPECT_EQ("CM PW CL(ok)", trace());
+  EXPECT_TRUE(future.cancelled());
+  record_->on_pause_writing = nullptr;
+}
+
 TEST_F(Sendfile, CancelledAfterItsEndNothingHappens) {
   open();
   const auto future = send();
@@ -385,6 +402,17 @@ TEST_F(Sendfile, WhereTheSystemRefusesTheFileIsReadInBlocks) {
   EXPECT_EQ(pattern(5, 40'000 - 5) + "behind", kernel_->sent(fd_));
   EXPECT_EQ(40'000U - 5, future.get());
   EXPECT_EQ(1U, sendfiles().size());
+}
+
+// Some sandboxes answer EPERM to what they do not know.
+TEST_F(Sendfile, WhereASandboxForbidsItTheFileIsReadInBlocks) {
+  kernel_->set_file(file_, pattern(0, 40'000));
+  open();
+  kernel_->fail_next("sendfile", EPERM);
+  const auto future = send(5);
+  turn(5);
+  EXPECT_EQ(pattern(5, 40'000 - 5), kernel_->sent(fd_));
+  EXPECT_EQ(40'000U - 5, future.get());
 }
 
 TEST_F(Sendfile, ReadInBlocksAFailureLosesTheConnectionToo) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/allocation_probe.hpp"
 #include "transports/slow_file_fixture.hpp"
 
 namespace sluice::transports {
@@ -160,6 +161,7 @@ TEST_F(SlowFile, AnAbortedReplacementIsRemovedWhenTheWriteHasEnded) {
   disk().let_go();
   run_until([this] { return names() == Texts{"file"}; });
   EXPECT_EQ("old", content("file"));
+  EXPECT_NE(std::this_thread::get_id(), disk().unlinked_on()) << "that may take its time";
 }
 
 // ---- The loop's end ----
@@ -202,6 +204,7 @@ class LateErrors final : public testing::FaultySystemCalls {
   int interruptions = 3;
   int attempts = 0;
   std::atomic<int> renames = 0;
+  std::atomic<std::thread::id> unlinked_on{};
 
   sys::Status fsync(int fd) noexcept override {
     struct stat status {};
@@ -239,6 +242,10 @@ class LateErrors final : public testing::FaultySystemCalls {
     const sys::Status status = FaultySystemCalls::close(fd);
     return hit ? sys::Status{error} : status;
   }
+  sys::Status unlink(const std::string& path) noexcept override {
+    unlinked_on = std::this_thread::get_id();
+    return FaultySystemCalls::unlink(path);
+  }
   sys::Status rename(const std::string& from, const std::string& to) noexcept override {
     ++renames;
     return call == "rename" ? sys::Status{error} : FaultySystemCalls::rename(from, to);
@@ -260,6 +267,8 @@ class LateError : public Files {
     system_->call = call;
     system_->error = error;
     write_file("file", "new", {.if_exists = IfExists::replace, .fsync_on_close = true});
+    // What is left of a failure is removed by a worker, when it comes to that.
+    run_until([this] { return names().size() == 1; });
     return trace() + " " + content("file") + " " + std::to_string(names().size());
   }
   [[nodiscard]] LateErrors& system() { return *system_; }
@@ -316,6 +325,36 @@ TEST_F(LateError, ComesNotFromAFileThatIsClosedInsideResumeAndSoCompletedOnce) {
 }
 
 // ---- Odd openings ----
+
+TEST_F(LateError, OfACancelledOpeningIsNoneAndTheFileIsRemovedOffTheLoopsThread) {
+  put("file", "old");
+  auto future = start("file", {.if_exists = IfExists::replace});
+  future.cancel();
+  run_until([this] { return system().unlinked_on.load() != std::thread::id(); });
+  run_until([this] { return names() == Texts{"file"}; });
+  EXPECT_NE(std::this_thread::get_id(), system().unlinked_on.load());
+}
+
+// On the loop's thread; the workers have memory.
+TEST_F(LateError, OfMemoryWhileTheTransportIsMadeLeavesNothing) {
+  write_file("file", "old", {});
+  std::size_t failures = 0;
+  for (bool made = false; !made;) {
+    auto future = start("file", {.if_exists = IfExists::replace});
+    {
+      const testing::FailingAllocation failing(failures + 1);
+      run_until([&] { return future.done(); });
+    }
+    made = outcome_of(future) == "done";
+    if (!made) {
+      ++failures;
+      run_until([this] { return names() == Texts{"file"}; });
+    }
+  }
+  EXPECT_LT(3U, failures);
+  transport().abort();
+  run_until([this] { return names() == Texts{"file"}; });
+}
 
 // A directory that has every name would be tried for ever.
 TEST_F(LateError, NamesThatAreTakenAreNotTriedForEver) {
