@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 
+#include "core/check.hpp"
 #include "transports/datagram_fixture.hpp"
 
 namespace sluice::transports {
@@ -584,6 +587,25 @@ TEST_F(ImmediateDatagramTest, AnUnconnectedUnixSocketTriesAgainByTimer) {
   transport().abort();
   turn(2);
   EXPECT_EQ("CM CL(ok)", trace());
+}
+
+// W-171
+TEST_F(DatagramTest, InADebugBuildSetProtocolThrowsOnAnotherThread) {
+  open(alice);
+  const auto other = std::make_shared<RecordingDatagramProtocol>(record_);
+  bool thrown = false;
+  in_turn([&] {
+    std::thread([&] {
+      try {
+        if constexpr (core::debug_checks) {
+          transport().set_protocol(other);
+        }
+      } catch (const std::logic_error&) {
+        thrown = true;
+      }
+    }).join();
+  });
+  EXPECT_EQ(core::debug_checks, thrown);
 }
 
 }  // namespace

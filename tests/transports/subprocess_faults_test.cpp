@@ -1,6 +1,9 @@
 // What the system can refuse a child and its transport, on the scripted kernel.
 #include <signal.h>
 
+#include <thread>
+
+#include "core/check.hpp"
 #include "transports/subprocess_fixture.hpp"
 
 namespace sluice::transports {
@@ -158,6 +161,26 @@ TEST_F(SubprocessFaultTest, WhatIsAskedOfTheSystemIsWhatTheOptionsSay) {
   kernel_->end_child(pid, 0);
   turn(2);
   EXPECT_EQ("CM PX CL(ok)", child_->trace);
+}
+
+// W-171
+TEST_F(SubprocessFaultTest, InADebugBuildSetProtocolThrowsOnAnotherThread) {
+  start();
+  const auto other = std::make_shared<ChildProbe>(child_);
+  bool thrown = false;
+  loop_->call_soon([&] {
+    std::thread([&] {
+      try {
+        if constexpr (core::debug_checks) {
+          child_->transport->set_protocol(other);
+        }
+      } catch (const std::logic_error&) {
+        thrown = true;
+      }
+    }).join();
+  });
+  turn();
+  EXPECT_EQ(core::debug_checks, thrown);
 }
 
 }  // namespace
