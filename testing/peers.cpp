@@ -172,7 +172,7 @@ void ScriptedPeer::clog(int /*fd*/) {
 Peer::ReadResult ScriptedPeer::take(std::size_t most) {
   ReadResult result;
   const std::size_t skipped = std::min(most, std::exchange(clogged_, 0));
-  result.bytes = kernel_->sent(fd_).substr(taken_, most);
+  result.bytes = kernel_->sent(fd_, taken_, most);
   taken_ += result.bytes.size();
   if (result.bytes.empty() && skipped == 0) {
     result.end = !kernel_->is_open(fd_) || kernel_->write_shut(fd_);

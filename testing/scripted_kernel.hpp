@@ -111,6 +111,8 @@ class ScriptedKernel : public sys::SystemCalls {
   void fail_shutdown(int fd, int error);
   /// All bytes taken so far; also after close.
   [[nodiscard]] std::string sent(int fd) const;
+  /// Up to `most` of them, from the byte at `offset` on; without a copy of the others.
+  [[nodiscard]] std::string sent(int fd, std::size_t offset, std::size_t most) const;
   /// Whether shutdown(SHUT_WR) was called.
   [[nodiscard]] bool write_shut(int fd) const;
 

@@ -171,6 +171,11 @@ std::string ScriptedKernel::sent(int fd) const {
   return known(fd).sent;
 }
 
+std::string ScriptedKernel::sent(int fd, std::size_t offset, std::size_t most) const {
+  const Lock lock(mutex_);
+  return known(fd).sent.substr(offset, most);
+}
+
 bool ScriptedKernel::write_shut(int fd) const {
   const Lock lock(mutex_);
   return known(fd).write_shut;
