@@ -581,7 +581,7 @@ class CountingProtocol final : public Protocol {
  public:
   explicit CountingProtocol(std::size_t& lost) noexcept : lost_(&lost) {}
   bool eof_received() override { return true; }
-  void connection_lost(std::error_code error) override { *lost_ += error ? 1 : 0; }
+  void connection_lost(std::error_code error) override { *lost_ += error ? 1U : 0U; }
 
  private:
   std::size_t* lost_;
