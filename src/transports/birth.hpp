@@ -22,9 +22,14 @@ template <class T>
 /// Closes by the loop's system what nobody took over. (Fd closes by the real one.)
 class OwnedFd {
  public:
+  OwnedFd() noexcept = default;
   OwnedFd(loop::LoopCore& loop, int fd) noexcept : sys_(&loop.sys()), fd_(fd) {}
-  OwnedFd(const OwnedFd&) = delete;
-  OwnedFd& operator=(const OwnedFd&) = delete;
+  OwnedFd(OwnedFd&& other) noexcept : sys_(other.sys_), fd_(std::exchange(other.fd_, -1)) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    std::swap(sys_, other.sys_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
   ~OwnedFd() {
     if (fd_ >= 0) {
       static_cast<void>(sys_->close(fd_));
@@ -34,8 +39,8 @@ class OwnedFd {
   [[nodiscard]] Fd release() noexcept { return Fd(std::exchange(fd_, -1)); }
 
  private:
-  sys::SystemCalls* sys_;
-  int fd_;
+  sys::SystemCalls* sys_ = nullptr;
+  int fd_ = -1;
 };
 
 /// SocketAddress::from_unix_path with operating errors: throws std::system_error, invalid_argument

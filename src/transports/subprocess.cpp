@@ -89,8 +89,6 @@ class Launch {
   }
 
  private:
-  using Owned = std::unique_ptr<OwnedFd>;
-
   [[nodiscard]] std::string program() const { return "'" + request_.argv.front() + "'"; }
 
   void configure(const SubprocessOptions& options) {
@@ -106,7 +104,7 @@ class Launch {
         fail(sys::Call::open, opened.error,
              "entering the working directory '" + options.cwd + "' of " + program());
       }
-      directory_ = std::make_unique<OwnedFd>(*loop_, opened.value);
+      directory_ = OwnedFd(*loop_, opened.value);
       request_.directory_fd = opened.value;
     }
   }
@@ -127,9 +125,9 @@ class Launch {
         request_.stdio[slot] = request_.stdio[1] == sys::inherit_stdio ? 1 : request_.stdio[1];
         break;
       case Stdio::Kind::descriptor:
-        theirs_[slot] = std::make_unique<OwnedFd>(*loop_, stdio.take_fd().release());
-        request_.stdio[slot] = theirs_[slot]->get();
-        if (theirs_[slot]->get() < 0) {
+        theirs_[slot] = OwnedFd(*loop_, stdio.take_fd().release());
+        request_.stdio[slot] = theirs_[slot].get();
+        if (theirs_[slot].get() < 0) {
           throw std::invalid_argument(std::string("no descriptor was given for ") +
                                       slot_names[slot]);
         }
@@ -145,10 +143,10 @@ class Launch {
       fail(sys::Call::pipe, ends.error, what);
     }
     const auto [reading, writing] = ends.value;
-    ours_[slot] = std::make_unique<OwnedFd>(*loop_, slot == 0 ? writing : reading);
-    theirs_[slot] = std::make_unique<OwnedFd>(*loop_, slot == 0 ? reading : writing);
-    request_.stdio[slot] = theirs_[slot]->get();
-    make_blocking(theirs_[slot]->get(), what);
+    ours_[slot] = OwnedFd(*loop_, slot == 0 ? writing : reading);
+    theirs_[slot] = OwnedFd(*loop_, slot == 0 ? reading : writing);
+    request_.stdio[slot] = theirs_[slot].get();
+    make_blocking(theirs_[slot].get(), what);
   }
 
   // The ends of a pipe are two open files: ours stays non-blocking.
@@ -165,9 +163,9 @@ class Launch {
 
   loop::LoopCore* loop_;
   sys::SpawnRequest request_;
-  Owned directory_;
-  std::array<Owned, 3> ours_;
-  std::array<Owned, 3> theirs_;
+  OwnedFd directory_;
+  std::array<OwnedFd, 3> ours_;
+  std::array<OwnedFd, 3> theirs_;
 };
 
 std::shared_ptr<SubprocessProtocol> make_protocol(detail::ProtocolFactory& factory) {

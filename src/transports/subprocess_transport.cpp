@@ -26,8 +26,8 @@ std::shared_ptr<ChildTransport> ChildTransport::create(loop::LoopCore& loop, Chi
   try {
     transport->watch();
     for (int slot = 0; slot < 3; ++slot) {
-      if (const auto& pipe = birth.pipes[static_cast<std::size_t>(slot)]) {
-        transport->add_pipe(slot, *pipe);
+      if (OwnedFd& pipe = birth.pipes[static_cast<std::size_t>(slot)]; pipe.get() >= 0) {
+        transport->add_pipe(slot, pipe);
       }
     }
     loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });

@@ -18,8 +18,8 @@ namespace sluice::transports {
 /// What a started child leaves to its transport.
 struct ChildBirth {
   OwnedChild child;
-  /// Our ends, non-blocking; null where there is no pipe.
-  std::array<std::unique_ptr<OwnedFd>, 3> pipes{};
+  /// Our ends, non-blocking; -1 where there is no pipe.
+  std::array<OwnedFd, 3> pipes{};
 };
 
 /// A child process. Its pipes are transports of their own, which tell it when they are gone; its

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/sslerr.h>
 
 #include <functional>
@@ -44,6 +45,8 @@ TEST(ErrorWords, ACertificateIsNamedByItsCodeAloneWithoutMemory) {
 }
 
 TEST(ErrorWords, AnEntryOfTheQueueIsTakenByItsCodeAloneWithoutMemory) {
+  // A context does this; here is none.
+  ASSERT_EQ(OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr), 1);
   fail_each_allocation(TlsErrc::nothing_in_common, "no suitable signature algorithm", [] {
     ERR_raise(ERR_LIB_SSL, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM);
     return queued_failure();
