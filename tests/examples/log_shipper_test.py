@@ -87,10 +87,6 @@ def bytes_read(process):
     return field_of(f"/proc/{process.pid}/io", "rchar")
 
 
-def peak_memory(process):
-    return field_of(f"/proc/{process.pid}/status", "VmHWM") << 10
-
-
 class LogShipperTest(support.ExampleTest):
     def setUp(self):
         self.folder = self.temporary_folder()
@@ -186,7 +182,8 @@ class LogShipperTest(support.ExampleTest):
             received = 0
             while received < len(lines) * len(lines[0]):
                 received += len(secured.recv(1 << 20))
-            self.assertLess(peak_memory(shipper), 48 << 20)
+                # What is on its way is in its buffer, bounded by the marks, and in the sockets'.
+                self.assertLess(bytes_read(shipper) - received, 16 << 20)
 
     def test_openssl_s_server_gets_the_lines(self):
         server = subprocess.Popen(
