@@ -23,7 +23,13 @@ using Kind = Step::Kind;
 using Alphabet = std::vector<Step>;
 using core::WriteTiming;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SLUICE_SANITIZED 1
+#endif
+#endif
+#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || \
+    defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
 // Slow builds look for other mistakes: one step less.
 constexpr std::size_t left_out = 1;
 #else

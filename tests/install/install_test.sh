@@ -80,7 +80,7 @@ case ${1-} in
     LD_LIBRARY_PATH=$prefix/$LIBDIR expect_greeting "$work/consumer"
     ;;
   add_subdirectory)
-    configure "$here/add_subdirectory" -DSLUICE_SOURCE_DIR="$SOURCE"
+    configure "$here/add_subdirectory" -DSLUICE_SOURCE_DIR="$SOURCE" -DCMAKE_UNITY_BUILD=ON
     cmake --build "$work/build" --target consumer
     expect_greeting "$work/build/consumer"
     ;;
