@@ -28,8 +28,8 @@ using core::WriteTiming;
 #define SLUICE_SANITIZED 1
 #endif
 #endif
-#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || \
-    defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    !defined(__OPTIMIZE__)
 // Slow builds look for other mistakes: one step less.
 constexpr std::size_t left_out = 1;
 #else
