@@ -85,8 +85,8 @@ class Process {
   /// stderr to their ends, without a limit, and waits for the child's. A child that does not take
   /// all of the input is no error (W-210). Throws what a read throws; std::logic_error when
   /// somebody else reads, or when there is input and stdin is no pipe. A cancellation leaves the
-  /// child and its streams as they are, and what was read stays in the readers: after kill(),
-  /// communicate() gives it. asyncio: communicate.
+  /// child and its streams as they are, and every byte in the readers, whether an output has ended
+  /// or not: after kill(), communicate() gives them. asyncio: communicate.
   [[nodiscard]] Task<ProcessOutput> communicate(std::string input = {}) const;
 
   /// The transport. asyncio: a private member.

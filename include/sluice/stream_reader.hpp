@@ -58,6 +58,7 @@ struct ReadRequest {
     all,      ///< Everything until the end of the stream.
     until,    ///< Everything up to the end of `separator`.
     line,     ///< The same of "\n", and what there is at the end of the stream.
+    end,      ///< Nothing, once the stream has ended: the bytes stay.
   };
   Kind kind;
   std::size_t count = 0;

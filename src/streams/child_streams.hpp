@@ -25,6 +25,10 @@ class ChildStreams final : public SubprocessProtocol {
   /// A new stream of the pipe at the child's descriptor; none when there is no pipe. Once for each.
   [[nodiscard]] std::optional<StreamWriter> open_stdin();
   [[nodiscard]] std::optional<StreamReader> open_output(int fd);
+  /// What the readers of an output share; null when there is no pipe, or no reader any more.
+  [[nodiscard]] std::shared_ptr<StreamInput> shared_input(int fd) {
+    return output(fd).input.lock();
+  }
   /// Closes the outputs that nobody can read any more.
   void close_unread();
   void wait_for_exit(detail::ExitAwaiter& waiter) noexcept { exits_.push_back(waiter); }

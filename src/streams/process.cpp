@@ -115,24 +115,34 @@ Task<> feed(std::optional<StreamWriter> to, std::string input) {
   to->close();
 }
 
-Task<std::string> collect(std::optional<StreamReader> from) {
-  if (!from) {
-    co_return std::string();
-  }
-  co_return co_await from->read();
+using SharedInput = std::shared_ptr<streams::StreamInput>;
+
+detail::ReadAwaiter end_of(const SharedInput& output) {
+  return {output, {.kind = detail::ReadRequest::Kind::end}};
 }
 
-Task<ProcessOutput> communicate_with(Process process, std::string input) {
+// Takes nothing: what a task has taken is lost with it when it is cancelled.
+Task<> reach_end(SharedInput output) {
+  if (output) {
+    co_await end_of(output);
+  }
+}
+
+std::string take_all(const SharedInput& output) {
+  return output ? output->take({.kind = detail::ReadRequest::Kind::all}) : std::string();
+}
+
+Task<ProcessOutput> communicate_with(Process process, std::string input, SharedInput output,
+                                     SharedInput errors) {
   if (!process.stdin_() && !input.empty()) {
     throw std::logic_error("communicate() with a child whose stdin is no pipe has input for it");
   }
   Task<> feeding = feed(process.stdin_(), std::move(input));
-  Task<std::string> output = collect(process.stdout_());
-  Task<std::string> errors = collect(process.stderr_());
-  auto all = gather(std::move(feeding), std::move(output), std::move(errors));
-  auto [fed, from_stdout, from_stderr] = co_await std::move(all);
+  auto all = gather(std::move(feeding), reach_end(output), reach_end(errors));
+  static_cast<void>(co_await std::move(all));
   static_cast<void>(co_await process.wait());
-  co_return ProcessOutput{std::move(from_stdout), std::move(from_stderr)};
+  // Nothing suspends any more, so no cancellation comes between the bytes and who gets them.
+  co_return ProcessOutput{take_all(output), take_all(errors)};
 }
 
 SubprocessOptions to_subprocess(ProcessOptions options) {
@@ -149,7 +159,8 @@ SubprocessOptions to_subprocess(ProcessOptions options) {
 }  // namespace
 
 Task<ProcessOutput> Process::communicate(std::string input) const {
-  return communicate_with(*this, std::move(input));
+  const std::shared_ptr<ChildStreams>& child = ownership_->child();
+  return communicate_with(*this, std::move(input), child->shared_input(1), child->shared_input(2));
 }
 
 Task<Process> create_subprocess_exec(std::vector<std::string> argv, ProcessOptions options) {

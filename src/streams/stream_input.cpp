@@ -103,6 +103,7 @@ bool StreamInput::satisfied(ReadRequest& request) const {
     case Kind::exactly:
       return buffer_.size() >= request.count;
     case Kind::all:
+    case Kind::end:
       return false;
     case Kind::until:
     case Kind::line:
@@ -156,6 +157,8 @@ std::string StreamInput::take(const ReadRequest& request) {
       return take_until(request);
     case Kind::line:
       return take_line(request);
+    case Kind::end:
+      break;
   }
   return {};
 }

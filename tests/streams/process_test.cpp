@@ -300,6 +300,53 @@ TEST_F(Processes, AfterACancelledCommunicateWhatWasReadIsStillThere) {
   EXPECT_EQ(-SIGKILL, wait(process));
 }
 
+// C-30: the end of one output is not the end of communicate().
+TEST_F(Processes, ACancelledCommunicateKeepsAnOutputThatHasEndedAlready) {
+  const Process process = shell("echo first; exec sleep 1000 >&-");
+  const Future<ProcessOutput> talking = loop_->create_task(process.communicate());
+  run_until([&] { return process.transport()->stdout_transport()->is_closing(); });
+  // Whoever waits for the end hears of it.
+  turn(5);
+  EXPECT_FALSE(process.transport()->stderr_transport()->is_closing());
+  EXPECT_TRUE(talking.cancel());
+  run_until([&] { return talking.done(); });
+  EXPECT_TRUE(talking.cancelled());
+  EXPECT_FALSE(process.kill());
+  EXPECT_EQ("first\n", run(process.communicate()).stdout_);
+}
+
+TEST_F(Processes, ACommunicateThatIsCancelledWhileItWaitsForTheChildsEndKeepsBothOutputs) {
+  const Process process = shell("echo first; echo second >&2; exec sleep 1000 >&- 2>&-");
+  const Future<ProcessOutput> talking = loop_->create_task(process.communicate());
+  run_until([&] {
+    return process.transport()->stdout_transport()->is_closing() &&
+           process.transport()->stderr_transport()->is_closing();
+  });
+  turn(5);
+  EXPECT_EQ(std::nullopt, process.returncode());
+  EXPECT_TRUE(talking.cancel());
+  run_until([&] { return talking.done(); });
+  EXPECT_TRUE(talking.cancelled());
+  EXPECT_FALSE(process.kill());
+  const auto [output, errors] = run(process.communicate());
+  EXPECT_EQ("first\n", output);
+  EXPECT_EQ("second\n", errors);
+}
+
+TEST_F(Processes, CommunicateThrowsWhenSomebodyElseReadsAndTakesNothing) {
+  const Process process = shell("echo first; exec cat");
+  const auto reading = [](StreamReader reader) -> Task<std::string> {
+    co_return co_await reader.readexactly(1000);
+  };
+  const Future<std::string> other = loop_->create_task(reading(*process.stderr_()));
+  turn();
+  EXPECT_THROW(run(process.communicate()), std::logic_error);
+  EXPECT_TRUE(other.cancel());
+  run_until([&] { return process.returncode().has_value(); });
+  turn(5);
+  EXPECT_EQ("first\n", run(process.communicate()).stdout_);
+}
+
 TEST_F(Processes, ACancelledStartKillsWhatWasStarted) {
   std::array<int, 2> ends{};
   ASSERT_EQ(0, ::pipe2(ends.data(), O_CLOEXEC));
