@@ -4,11 +4,23 @@
 
 namespace sluice::streams {
 
+OutputEnd::~OutputEnd() {
+  const std::shared_ptr<ReadTransport> pipe = pipe_.lock();
+  if (pipe && !pipe->is_closing()) {
+    pipe->close();
+  }
+}
+
+void OutputEnd::set_pipe(const std::shared_ptr<ReadTransport>& pipe) noexcept {
+  pipe_ = pipe;
+  input_.set_transport(pipe);
+}
+
 ChildStreams::ChildStreams(std::shared_ptr<detail::Scheduler> scheduler, std::size_t limit)
     : scheduler_(std::move(scheduler)) {
   for (Output& each : outputs_) {
-    each.unopened = std::make_shared<StreamInput>(limit);
-    each.input = each.unopened;
+    each.unopened = std::make_shared<OutputEnd>(limit);
+    each.end = each.unopened;
   }
 }
 
@@ -18,8 +30,8 @@ void ChildStreams::connection_made(std::shared_ptr<SubprocessTransport> transpor
     stdin_ = std::make_shared<StreamOutput>(scheduler_, nullptr);
     stdin_->set_transport(pipe);
   }
-  outputs_[0].unopened->set_transport(transport_->stdout_transport());
-  outputs_[1].unopened->set_transport(transport_->stderr_transport());
+  outputs_[0].unopened->set_pipe(transport_->stdout_transport());
+  outputs_[1].unopened->set_pipe(transport_->stderr_transport());
 }
 
 std::optional<StreamWriter> ChildStreams::open_stdin() {
@@ -27,38 +39,27 @@ std::optional<StreamWriter> ChildStreams::open_stdin() {
 }
 
 std::optional<StreamReader> ChildStreams::open_output(int fd) {
-  auto input = std::exchange(output(fd).unopened, nullptr);
-  return transport_->get_pipe_transport(fd) ? std::optional(StreamReader(std::move(input)))
+  // The readers' from here on, if there are any.
+  const std::shared_ptr<OutputEnd> unopened = std::exchange(output(fd).unopened, nullptr);
+  return transport_->get_pipe_transport(fd) ? std::optional(StreamReader(shared_input(fd)))
                                             : std::nullopt;
 }
 
-void ChildStreams::close_unread() {
-  for (const int fd : {1, 2}) {
-    if (output(fd).input.expired()) {
-      stop_reading(fd);
-    }
-  }
-}
-
-// The child is told so by EPIPE, and the bytes are not read into nothing.
-void ChildStreams::stop_reading(int fd) {
-  if (const auto pipe = transport_->get_pipe_transport(fd)) {
-    pipe->close();
-  }
+std::shared_ptr<StreamInput> ChildStreams::shared_input(int fd) {
+  const std::shared_ptr<OutputEnd> end = output(fd).end.lock();
+  return end ? std::shared_ptr<StreamInput>(end, &end->input()) : nullptr;
 }
 
 void ChildStreams::pipe_data_received(int fd, Bytes data) {
-  if (const auto input = output(fd).input.lock()) {
+  if (const auto input = shared_input(fd)) {
     input->feed_data(data);
-  } else {
-    stop_reading(fd);
   }
 }
 
 void ChildStreams::pipe_connection_lost(int fd, std::error_code error) {
   if (fd == 0) {
     stdin_->connection_lost(error);
-  } else if (const auto input = output(fd).input.lock()) {
+  } else if (const auto input = shared_input(fd)) {
     input->connection_lost(error);
   }
 }

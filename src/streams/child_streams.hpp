@@ -13,6 +13,23 @@
 
 namespace sluice::streams {
 
+/// What the readers of one of a child's outputs share. The pipe is closed with the last of them:
+/// the child is told so by EPIPE, and its bytes are not read into nothing.
+class OutputEnd {
+ public:
+  explicit OutputEnd(std::size_t limit) : input_(limit) {}
+  OutputEnd(const OutputEnd&) = delete;
+  OutputEnd& operator=(const OutputEnd&) = delete;
+  ~OutputEnd();
+
+  void set_pipe(const std::shared_ptr<ReadTransport>& pipe) noexcept;
+  [[nodiscard]] StreamInput& input() noexcept { return input_; }
+
+ private:
+  StreamInput input_;
+  std::weak_ptr<ReadTransport> pipe_;
+};
+
 /// A child process and its pipes as streams. asyncio: SubprocessStreamProtocol.
 class ChildStreams final : public SubprocessProtocol {
  public:
@@ -26,11 +43,7 @@ class ChildStreams final : public SubprocessProtocol {
   [[nodiscard]] std::optional<StreamWriter> open_stdin();
   [[nodiscard]] std::optional<StreamReader> open_output(int fd);
   /// What the readers of an output share; null when there is no pipe, or no reader any more.
-  [[nodiscard]] std::shared_ptr<StreamInput> shared_input(int fd) {
-    return output(fd).input.lock();
-  }
-  /// Closes the outputs that nobody can read any more.
-  void close_unread();
+  [[nodiscard]] std::shared_ptr<StreamInput> shared_input(int fd);
   void wait_for_exit(detail::ExitAwaiter& waiter) noexcept { exits_.push_back(waiter); }
 
   void connection_made(std::shared_ptr<SubprocessTransport> transport) override;
@@ -43,12 +56,11 @@ class ChildStreams final : public SubprocessProtocol {
  private:
   struct Output {
     /// Alive until the connection is made.
-    std::shared_ptr<StreamInput> unopened;
+    std::shared_ptr<OutputEnd> unopened;
     /// The readers'.
-    std::weak_ptr<StreamInput> input;
+    std::weak_ptr<OutputEnd> end;
   };
   [[nodiscard]] Output& output(int fd) { return outputs_[static_cast<std::size_t>(fd) - 1]; }
-  void stop_reading(int fd);
 
   std::shared_ptr<detail::Scheduler> scheduler_;
   std::shared_ptr<SubprocessTransport> transport_;

@@ -39,11 +39,6 @@ class Process::Ownership {
         stderr_(child_->open_output(2)) {}
   Ownership(const Ownership&) = delete;
   Ownership& operator=(const Ownership&) = delete;
-  ~Ownership() {
-    stdout_.reset();
-    stderr_.reset();
-    child_->close_unread();
-  }
 
   [[nodiscard]] const std::shared_ptr<ChildStreams>& child() const noexcept { return child_; }
   [[nodiscard]] const std::optional<StreamWriter>& input() const noexcept { return stdin_; }

@@ -57,6 +57,9 @@ class Processes : public ::testing::Test {
   static ProcessOptions all_pipes() {
     return {.stdin_ = Stdio::pipe(), .stdout_ = Stdio::pipe(), .stderr_ = Stdio::pipe()};
   }
+  static ProcessOptions only_output() {
+    return {.stdin_ = Stdio::devnull(), .stdout_ = Stdio::pipe(), .limit = 1024};
+  }
   Process start(Argv argv, ProcessOptions options = all_pipes()) {
     return run(create_subprocess_exec(std::move(argv), std::move(options)));
   }
@@ -420,14 +423,64 @@ TEST_F(Processes, AStreamOutlivesItsProcess) {
   EXPECT_EQ("text\n", read(reader, 5));
 }
 
+// C-31
 TEST_F(Processes, AnOutputThatNobodyCanReadAnyMoreIsClosed) {
   int pid = 0;
   {
-    const Process process = start({"yes"}, {.stdin_ = Stdio::devnull(), .stdout_ = Stdio::pipe()});
+    const Process process = start({"yes"}, only_output());
     pid = process.pid();
     read(*process.stdout_(), 4);
   }
   run_until([&] { return ::kill(pid, 0) == -1; });
+}
+
+// The child is held up: no data comes that would tell that there is nobody to take it.
+TEST_F(Processes, AnOutputThatIsPausedIsClosedWithItsLastReader) {
+  std::optional<Process> process = start({"yes"}, only_output());
+  const int pid = process->pid();
+  const std::shared_ptr<ReadTransport> pipe = process->transport()->stdout_transport();
+  std::optional<StreamReader> reader = process->stdout_();
+  run_until([&] { return !pipe->is_reading(); });
+  process.reset();
+  EXPECT_FALSE(pipe->is_closing());
+  EXPECT_EQ("y\n", read(*reader, 2));
+  reader.reset();
+  EXPECT_TRUE(pipe->is_closing());
+  run_until([&] { return ::kill(pid, 0) == -1; });
+}
+
+TEST_F(Processes, TheOutputOfAQuietChildIsClosedWithItsLastReader) {
+  std::optional<Process> process = start({"sleep", "1000"}, only_output());
+  const std::shared_ptr<SubprocessTransport> transport = process->transport();
+  std::optional<StreamReader> reader = process->stdout_();
+  process.reset();
+  reader.reset();
+  run_until([&] { return transport->stdout_transport()->fileno() == -1; });
+  EXPECT_EQ(std::nullopt, transport->returncode());
+}
+
+// The reader is the task's, and goes with it.
+TEST_F(Processes, AReadThatIsCancelledAfterItsProcessWasDroppedClosesTheOutput) {
+  std::optional<Process> process = start({"sleep", "1000"}, only_output());
+  const std::shared_ptr<ReadTransport> pipe = process->transport()->stdout_transport();
+  const auto reading = [](StreamReader reader) -> Task<std::string> {
+    co_return co_await reader.read();
+  };
+  const Future<std::string> future = loop_->create_task(reading(*process->stdout_()));
+  turn(2);
+  process.reset();
+  turn(2);
+  EXPECT_FALSE(pipe->is_closing());
+  EXPECT_TRUE(future.cancel());
+  run_until([&] { return pipe->is_closing(); });
+}
+
+TEST_F(Processes, AReaderThatOutlivesItsLoopIsDroppedInPeace) {
+  std::optional<Process> process = start({"yes"}, only_output());
+  std::optional<StreamReader> reader = process->stdout_();
+  process.reset();
+  loop_.reset();
+  reader.reset();
 }
 
 TEST_F(Processes, ALoopThatIsDestroyedKillsTheChildAndEndsItsTasks) {
