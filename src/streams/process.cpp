@@ -160,7 +160,7 @@ Task<ProcessOutput> Process::communicate(std::string input) const {
 
 Task<Process> create_subprocess_exec(std::vector<std::string> argv, ProcessOptions options) {
   detail::TaskContext& task = co_await detail::running_task();
-  const auto child = std::make_shared<ChildStreams>(task.scheduler(), options.limit);
+  auto child = std::make_shared<ChildStreams>(task.scheduler(), options.limit);
   auto starting = task.loop().subprocess_exec([child] { return child; }, std::move(argv),
                                               to_subprocess(std::move(options)));
   co_await streams::established(std::move(starting));
