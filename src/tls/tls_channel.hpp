@@ -48,7 +48,7 @@ class TlsChannel final : public transports::SecureChannel {
   void pass_clear(std::size_t count, std::function<void()> passed) override;
   void feed(Buffer bytes) override { ground_.feed(std::move(bytes)); }
   transports::Progress handshake() noexcept override;
-  [[nodiscard]] Failure failure() const override { return failure_; }
+  [[nodiscard]] const Failure& failure() const noexcept override { return failure_; }
   void push() noexcept override { static_cast<void>(ground_.push()); }
   transports::Progress throw_away(std::span<std::byte> scratch) noexcept override;
   transports::Progress part(std::span<std::byte> scratch) noexcept override;

@@ -53,7 +53,7 @@ class SecureChannel : public Channel {
   /// One step of the handshake.
   virtual Progress handshake() noexcept = 0;
   /// After a step that has failed.
-  [[nodiscard]] virtual Failure failure() const = 0;
+  [[nodiscard]] virtual const Failure& failure() const noexcept = 0;
   /// Sends what was encrypted and found no room, as far as it goes. An error is told by the next
   /// read or write.
   virtual void push() noexcept = 0;

@@ -11,15 +11,30 @@ std::string in_seconds(std::chrono::nanoseconds time) {
   return text.ends_with('.') ? text + '0' : text;
 }
 
+// Why the handshake failed, with the details that `tell` has; without memory, that there is none.
+template <class Tell>
+std::exception_ptr handshake_failure(std::error_code error, const std::string& peer,
+                                     Tell tell) noexcept {
+  try {
+    const std::string details = tell();
+    return std::make_exception_ptr(std::system_error(
+        error, "TLS handshake with " + peer + (details.empty() ? "" : ": " + details)));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 }  // namespace
 
 void Session::begin(SessionHost& host, std::size_t clear_bytes, Report report) {
   host_ = &host;
   report_ = std::move(report);
   timer_ = loop_->later(settings_.handshake_timeout, [this] {
-    fail(TlsErrc::handshake_timed_out, "SSL handshake is taking longer than " +
-                                           in_seconds(settings_.handshake_timeout) +
-                                           " seconds: aborting the connection");
+    fail(TlsErrc::handshake_timed_out,
+         handshake_failure(TlsErrc::handshake_timed_out, settings_.peer, [this] {
+           return "SSL handshake is taking longer than " + in_seconds(settings_.handshake_timeout) +
+                  " seconds: aborting the connection";
+         }));
   });
   if (clear_bytes > 0) {
     channel_->pass_clear(clear_bytes, [this] { clear_bytes_gone(); });
@@ -87,31 +102,29 @@ void Session::step_greeting() {
       host_->request_read();
       break;
     case Progress::failed: {
-      const SecureChannel::Failure failure = channel_->failure();
-      fail(failure.code, failure.details);
+      const SecureChannel::Failure& failure = channel_->failure();
+      fail(failure.code,
+           handshake_failure(failure.code, settings_.peer, [&] { return failure.details; }));
       break;
     }
   }
 }
 
-void Session::fail(std::error_code error, const std::string& details) {
+void Session::fail(std::error_code error, const std::exception_ptr& outcome) {
   if (!opening()) {
     return;
   }
   timer_.cancel();
   state_ = State::failed;
-  std::string what = "TLS handshake with " + settings_.peer;
-  if (!details.empty()) {
-    what += ": " + details;
-  }
-  report(std::make_exception_ptr(std::system_error(error, what)));
+  report(outcome);
   host_->session_over(error);
 }
 
 // Reporting may run the user's code only later; it must not keep alive what it captured.
-void Session::report(const std::exception_ptr& outcome) {
+void Session::report(const std::exception_ptr& outcome) noexcept {
   if (const Report told = std::exchange(report_, nullptr)) {
-    told(outcome);
+    loop_->guarded("Exception in telling how a TLS handshake ended", nullptr, nullptr,
+                   [&] { told(outcome); });
   }
 }
 
@@ -183,8 +196,7 @@ void Session::end(std::error_code reason) {
   if (opening()) {
     state_ = State::failed;
     const std::error_code error = reason ? reason : make_error_code(TlsErrc::closed_by_us);
-    report(
-        std::make_exception_ptr(std::system_error(error, "TLS handshake with " + settings_.peer)));
+    report(handshake_failure(error, settings_.peer, [] { return std::string(); }));
   } else if (state_ != State::failed) {
     state_ = State::over;
   }

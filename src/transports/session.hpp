@@ -107,8 +107,8 @@ class Session {
   void step_draining();
   void step_parting();
   void arm_shutdown_timer();
-  void fail(std::error_code error, const std::string& details);
-  void report(const std::exception_ptr& outcome);
+  void fail(std::error_code error, const std::exception_ptr& outcome);
+  void report(const std::exception_ptr& outcome) noexcept;
 
   loop::LoopCore* loop_;
   SecureChannel* channel_;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -485,11 +486,23 @@ TEST_F(Processes, AReaderThatOutlivesItsLoopIsDroppedInPeace) {
 
 TEST_F(Processes, ALoopThatIsDestroyedKillsTheChildAndEndsItsTasks) {
   const Process process = start({"sleep", "1000"});
-  const Future<ProcessOutput> talking = loop_->create_task(process.communicate(megabyte()));
+  const auto guard = std::make_shared<int>();
+  // The guard is a local of the task from its first step on.
+  const auto talk = [](Process child, const std::shared_ptr<int>& shared) -> Task<ProcessOutput> {
+    const std::shared_ptr<int> local = shared;
+    Task<ProcessOutput> talking = child.communicate(megabyte());
+    co_return co_await std::move(talking);
+  };
+  const Future<ProcessOutput> talking = loop_->create_task(talk(process, guard));
   turn(3);
+  EXPECT_EQ(2, guard.use_count());
+  EXPECT_EQ(0, ::kill(process.pid(), 0));
   loop_.reset();
+  EXPECT_EQ(1, guard.use_count());
   EXPECT_FALSE(talking.done());
-  EXPECT_EQ(std::make_error_code(std::errc::no_such_process), process.kill());
+  // Gone, and no zombie.
+  EXPECT_EQ(-1, ::kill(process.pid(), 0));
+  EXPECT_EQ(ESRCH, errno);
 }
 
 }  // namespace

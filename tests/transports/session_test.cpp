@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "core/allocation_probe.hpp"
 #include "loop/loop_core.hpp"
 #include "testing/scripted_kernel.hpp"
 
@@ -30,9 +31,9 @@ class FakeChannel final : public SecureChannel {
   void feed(Buffer /*bytes*/) override {}
   Progress handshake() noexcept override {
     ++handshakes;
-    return Progress::waiting;
+    return step;
   }
-  [[nodiscard]] Failure failure() const override { return {}; }
+  [[nodiscard]] const Failure& failure() const noexcept override { return why; }
   void push() noexcept override {}
   Progress throw_away(std::span<std::byte> /*scratch*/) noexcept override {
     return Progress::waiting;
@@ -43,6 +44,8 @@ class FakeChannel final : public SecureChannel {
   [[nodiscard]] TlsInfo info() const override { return {}; }
 
   std::function<void()> passed;
+  Progress step = Progress::waiting;
+  Failure why;
   int handshakes = 0;
 };
 
@@ -51,11 +54,12 @@ class FakeHost final : public SessionHost {
   // There is no memory for a callback.
   void request_greeting() override { throw std::bad_alloc(); }
   void session_open(const loop::IoEvents& /*missed*/) override {}
-  void session_over(std::error_code /*error*/) override {}
+  void session_over(std::error_code /*error*/) override { ++ends; }
   void request_read() noexcept override { ++reads; }
   [[nodiscard]] std::uint64_t bytes_gone() const noexcept override { return 0; }
 
   int reads = 0;
+  int ends = 0;
 };
 
 LoopOptions on_a_scripted_kernel() {
@@ -82,6 +86,35 @@ TEST(Sessions, W198_ThatTheClearBytesHaveGoneIsNotedWithoutMemoryAndTheGreetingI
   EXPECT_FALSE(session.on_io({.readable = true}).readable);
   EXPECT_EQ(channel.handshakes, 1);
   EXPECT_EQ(session.state(), Session::State::greeting);
+}
+
+// W-118: nobody waits for ever because there were no words for what happened.
+TEST(Sessions, W118_AFailedHandshakeIsToldAndEndsTheConnectionWithoutMemoryForItsWords) {
+  loop::LoopCore core(on_a_scripted_kernel());
+  std::size_t nth = 0;
+  for (bool failed = true; failed;) {
+    FakeChannel channel;
+    channel.step = Progress::failed;
+    channel.why = {std::make_error_code(std::errc::protocol_error),
+                   "words of some length, or none"};
+    FakeHost host;
+    Session session(core, channel,
+                    {.purpose = Session::Purpose::upgrade,
+                     .peer = "a peer with a name that is not short",
+                     .handshake_timeout = std::chrono::seconds(1),
+                     .shutdown_timeout = std::chrono::seconds(1)});
+    std::exception_ptr told;
+    session.begin(host, 100, [&](const std::exception_ptr& outcome) { told = outcome; });
+    channel.passed();
+    {
+      const testing::FailingAllocation failing(++nth);
+      static_cast<void>(session.on_io({.readable = true}));
+      failed = failing.failed();
+    }
+    EXPECT_EQ(host.ends, 1) << "failure " << nth;
+    EXPECT_NE(told, nullptr) << "failure " << nth;
+  }
+  EXPECT_GT(nth, 1U);
 }
 
 }  // namespace
