@@ -92,6 +92,7 @@ class NodeRef {
     return node_->state == CallbackNode::State::cancelled;
   }
   [[nodiscard]] CallbackNode* operator->() const noexcept { return node_; }
+  [[nodiscard]] CallbackNode& operator*() const noexcept { return *node_; }
   /// One more reference, for a Handle.
   [[nodiscard]] CallbackNode* share() const noexcept {
     detail::retain(node_);

@@ -122,6 +122,8 @@ void LoopCore::close() {
   // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
   // is queued.
   ready_.clear();
+  arrived_.clear();
+  next_arrived_ = 0;
   due_.clear();
   timers_.clear();
   empty_graveyard();
@@ -150,7 +152,7 @@ void LoopCore::check_thread() const {
 
 Handle LoopCore::call_soon(detail::Callback callback) {
   check_usable();
-  if (inbox_.has_posted()) {
+  if (has_posted()) {
     collect_posted();
   }
   return Handle(enqueue(std::move(callback)).share());
@@ -158,6 +160,9 @@ Handle LoopCore::call_soon(detail::Callback callback) {
 
 TimerHandle LoopCore::call_at(TimePoint when, detail::Callback callback) {
   check_usable();
+  if (due_.capacity() <= timers_.size()) {
+    due_.reserve(2 * timers_.size() + 1);
+  }
   NodeRef node(nodes_->take(std::move(callback), CallbackNode::Kind::timer));
   node->due = when;
   TimerHandle handle(node.share());
@@ -173,7 +178,7 @@ void LoopCore::call_soon_threadsafe(detail::Callback callback) {
 
 void LoopCore::soon(detail::Callback callback) {
   if (state_ != State::closed) {
-    if (inbox_.has_posted()) {
+    if (has_posted()) {
       collect_posted();
     }
     enqueue(std::move(callback));
@@ -189,19 +194,30 @@ void LoopCore::depart_soon(Resident& resident, std::shared_ptr<void> self) noexc
   }
 }
 
-void LoopCore::collect_posted() {
-  std::vector<detail::Callback> arrived = inbox_.take(std::exchange(spare_inbox_, {}));
-  for (detail::Callback& posted : arrived) {
-    enqueue(std::move(posted));
+// What there is no memory for waits, in its order, for the next turn.
+void LoopCore::collect_posted() noexcept {
+  if (next_arrived_ == arrived_.size()) {
+    arrived_.clear();
+    next_arrived_ = 0;
+    arrived_ = inbox_.take(std::move(arrived_));
   }
-  arrived.clear();
-  spare_inbox_ = std::move(arrived);
+  try {
+    while (next_arrived_ < arrived_.size()) {
+      enqueue(std::move(arrived_[next_arrived_]));
+      ++next_arrived_;
+    }
+  } catch (const std::bad_alloc&) {
+    return;
+  }
 }
 
-NodeRef& LoopCore::enqueue(detail::Callback callback) {
+// Without memory the callback stays with the caller.
+NodeRef& LoopCore::enqueue(detail::Callback&& callback) {
   // Owned before the queue may have to grow.
-  NodeRef node(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
-  return ready_.emplace_back(std::move(node));
+  NodeRef owned(nodes_->take({}, CallbackNode::Kind::ready));
+  NodeRef& node = ready_.emplace_back(std::move(owned));
+  node->callback = std::move(callback);
+  return node;
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
@@ -274,8 +290,8 @@ void LoopCore::run_turn() {
 }
 
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
-  if (!ready_.empty() || !departing_.empty() || stop_requested_ || !owed_.empty() ||
-      !dirty_.empty()) {
+  if (!ready_.empty() || next_arrived_ < arrived_.size() || !departing_.empty() ||
+      stop_requested_ || !owed_.empty() || !dirty_.empty()) {
     return std::chrono::nanoseconds::zero();
   }
   for (std::size_t cancelled = nodes_->take_cancelled_timers(); cancelled > 0; --cancelled) {
@@ -291,21 +307,22 @@ std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
 }
 
 void LoopCore::run_batch(std::vector<NodeRef>& batch) {
-  for (NodeRef& node : batch) {
-    if (!node.cancelled()) {
-      run_node(node);
+  // By index: a callback that adds a timer may move the batch of those that are due.
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!batch[i].cancelled()) {
+      run_node(*batch[i]);
     }
   }
   batch.clear();
 }
 
-void LoopCore::run_node(NodeRef& node) {
-  node->state = CallbackNode::State::done;
+void LoopCore::run_node(CallbackNode& node) {
+  node.state = CallbackNode::State::done;
   timed([&] {
-    guarded("Exception in callback", nullptr, nullptr, [&] { node->callback(); });
+    guarded("Exception in callback", nullptr, nullptr, [&] { node.callback(); });
     // Destroyed here, not with the batch: what it captured should not outlive its run.
     guarded("Exception in the destructor of a callback", nullptr, nullptr,
-            [&] { node->callback.reset(); });
+            [&] { node.callback.reset(); });
   });
 }
 

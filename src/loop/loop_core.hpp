@@ -148,11 +148,14 @@ class LoopCore {
   [[nodiscard]] Workers::Post post_to_inbox();
   void run_turn();
   // Appends to the queue what call_soon_threadsafe has been given: it was there first (W-166).
-  void collect_posted();
-  NodeRef& enqueue(detail::Callback callback);
+  void collect_posted() noexcept;
+  [[nodiscard]] bool has_posted() const noexcept {
+    return next_arrived_ < arrived_.size() || inbox_.has_posted();
+  }
+  NodeRef& enqueue(detail::Callback&& callback);
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
   void run_batch(std::vector<NodeRef>& batch);
-  void run_node(NodeRef& node);
+  void run_node(CallbackNode& node);
   void serve(Watcher& watcher, IoEvents events);
   template <class Run>
   void timed(Run run);
@@ -175,9 +178,10 @@ class LoopCore {
   std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
 
   std::vector<NodeRef> ready_;
-  std::vector<NodeRef> spare_batch_;           // the storage of the last batch, kept for the next
-  std::vector<detail::Callback> spare_inbox_;  // likewise, of what other threads posted
-  std::vector<NodeRef> due_;
+  std::vector<NodeRef> spare_batch_;       // the storage of the last batch, kept for the next
+  std::vector<detail::Callback> arrived_;  // what other threads posted
+  std::size_t next_arrived_ = 0;           // the first of these that is not in `ready_` yet
+  std::vector<NodeRef> due_;               // has room for every timer there is
   core::TimerQueue<NodeRef> timers_;
   core::IntrusiveList<Watcher, ServiceTag> owed_;
   core::IntrusiveList<Flushable, FlushTag> dirty_;

@@ -78,9 +78,10 @@ bool FileChannel::takes_descriptor() noexcept {
   return true;
 }
 
-// The last link to a large file can take its time to go.
+// A file that did not get its name goes with its last link or its descriptor, and a large one takes
+// its time.
 void FileChannel::let_go() noexcept {
-  if (file_.temporary.empty() || start(Task::closing)) {
+  if (file_.fd >= 0 && (file_.target.empty() || start(Task::closing))) {
     close_file(file_);
   }
 }

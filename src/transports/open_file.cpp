@@ -265,6 +265,7 @@ std::error_code complete_file(WritableFile& file, const std::atomic<bool>& unwan
     error = sys::to_error_code(sys.rename(file.temporary, file.target).error);
     if (!error) {
       file.temporary.clear();
+      file.target.clear();
     }
   }
   if (!error && file.fsync_on_close && !file.directory.empty()) {

@@ -154,6 +154,9 @@ bool Session::part() {
     return false;
   }
   state_ = State::parting;
+  // The farewell has a time of its own, however long the bytes took.
+  timer_.cancel();
+  arm_shutdown_timer();
   // A connection that cannot say farewell any more needs no answer to it.
   if (channel_->shutdown()) {
     return false;

@@ -236,6 +236,29 @@ TEST_F(TlsClosing, W121_APeerThatReadsSlowlyIsGivenTimeForAllOfIt) {
   run_until_lost();
   EXPECT_EQ(transport().write_statistics().bytes_written, 300'000U);
   EXPECT_GT(loop().time() - before, seconds(200));
+  EXPECT_EQ(record().trace(), "CM PW RW CL(SSL shutdown timed out)") << "it never said farewell";
+}
+
+// W-121: the bytes have taken nearly all of the time, the farewell has its own.
+TEST_F(TlsClosing, W121_APeerThatReadsLateAndAnswersInTimeHasParted) {
+  open();
+  in_turn([&] {
+    transport().write(pattern(0, 300'000));
+    transport().close();
+  });
+  kernel().after(seconds(29), [&] {
+    peer().start_reading();
+    peer().pump();
+  });
+  for (int i = 1; i < 20; ++i) {
+    kernel().after(seconds(29) + milliseconds(10 * i), [&] { peer().pump(); });
+  }
+  kernel().after(seconds(31), [&] {
+    peer().pump();
+    peer().send_eof();
+  });
+  run_until_lost();
+  EXPECT_EQ(record().trace(), "CM PW RW CL(ok)");
 }
 
 // W-121: sending is not reading.

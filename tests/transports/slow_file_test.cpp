@@ -205,6 +205,8 @@ class LateErrors final : public testing::FaultySystemCalls {
   int attempts = 0;
   std::atomic<int> renames = 0;
   std::atomic<std::thread::id> unlinked_on{};
+  std::atomic<int> watched = -1;
+  std::atomic<std::thread::id> closed_on{};
 
   sys::Status fsync(int fd) noexcept override {
     struct stat status {};
@@ -239,6 +241,9 @@ class LateErrors final : public testing::FaultySystemCalls {
   }
   sys::Status close(int fd) noexcept override {
     const bool hit = call == "close" && fd == copy_;
+    if (fd == watched) {
+      closed_on = std::this_thread::get_id();
+    }
     const sys::Status status = FaultySystemCalls::close(fd);
     return hit ? sys::Status{error} : status;
   }
@@ -387,6 +392,20 @@ TEST_F(LateError, AnOpeningThatIsInterruptedIsMadeAgain) {
 
 TEST_F(LateError, AWriteThatTakesNothingAndSaysNothingIsAFailure) {
   EXPECT_EQ("CM CL(EIO) old 1", replace_with("writev", 0));
+}
+
+// The last close of a file without a name frees all of it, which can take its time.
+TEST_F(LateError, AReplacementThatFailedIsClosedOffTheLoopsThread) {
+  put("file", "old");
+  connect("file", {.if_exists = IfExists::replace});
+  system().call = "writev";
+  system().error = ENOSPC;
+  system().watched = transport().fileno();
+  transport().write("new");
+  run_until_lost();
+  run_until([this] { return system().closed_on.load() != std::thread::id(); });
+  EXPECT_NE(std::this_thread::get_id(), system().closed_on.load());
+  EXPECT_EQ("CM CL(ENOSPC)", trace());
 }
 
 TEST_F(LateError, AWriteThatIsInterruptedIsMadeAgain) {
