@@ -11,7 +11,7 @@ keyUsage = critical, keyCertSign
 subjectKeyIdentifier = hash
 [localhost]
 basicConstraints = CA:FALSE
-subjectAltName = DNS:localhost, IP:127.0.0.1
+subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
 [elsewhere]
 basicConstraints = CA:FALSE
 subjectAltName = DNS:elsewhere.example
