@@ -2,6 +2,8 @@
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/sluice")
+# Not in the top of the build: with its bin/ in PATH, find_package would look there.
+set(generated_dir "${PROJECT_BINARY_DIR}/generated/package")
 
 install(
   TARGETS sluice
@@ -30,14 +32,14 @@ if(SLUICE_BUILD_TLS)
 endif()
 
 configure_package_config_file(
-  "${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in" "${PROJECT_BINARY_DIR}/sluiceConfig.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in" "${generated_dir}/sluiceConfig.cmake"
   INSTALL_DESTINATION "${package_dir}"
   NO_SET_AND_CHECK_MACRO)
 # Before 1.0 a minor release may break callers.
 write_basic_package_version_file(
-  "${PROJECT_BINARY_DIR}/sluiceConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+  "${generated_dir}/sluiceConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(
-  FILES "${PROJECT_BINARY_DIR}/sluiceConfig.cmake" "${PROJECT_BINARY_DIR}/sluiceConfigVersion.cmake"
+  FILES "${generated_dir}/sluiceConfig.cmake" "${generated_dir}/sluiceConfigVersion.cmake"
   DESTINATION "${package_dir}"
   COMPONENT library)
 

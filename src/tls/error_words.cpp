@@ -137,8 +137,13 @@ Failure queued_failure() noexcept {
 
 std::string queued_reason() {
   const unsigned long entry = ERR_peek_error();
-  const char* const reason = entry == 0 ? nullptr : ERR_reason_error_string(entry);
-  std::string text = reason == nullptr ? std::string() : std::string(reason);
+  std::string text;
+  if (ERR_SYSTEM_ERROR(entry)) {
+    // OpenSSL has no words for what the system says of a file.
+    text = std::generic_category().message(ERR_GET_REASON(entry));
+  } else if (const char* const reason = ERR_reason_error_string(entry)) {
+    text = reason;
+  }
   ERR_clear_error();
   return text;
 }

@@ -108,7 +108,10 @@ void OpensslContext::load_certificate(const TlsOptions& options) {
                           (ERR_GET_REASON(entry) == X509_R_KEY_VALUES_MISMATCH ||
                            ERR_GET_REASON(entry) == X509_R_KEY_TYPE_MISMATCH);
     if (!mismatch) {
-      refuse(TlsErrc::bad_key_file, "reading the private key in '" + key + "'");
+      refuse(TlsErrc::bad_key_file,
+             (options.key_file.empty() ? "no key_file was given: reading the private key in '"
+                                       : "reading the private key in '") +
+                 key + "'");
     }
   }
   if (loaded != 1 || SSL_CTX_check_private_key(context_.get()) != 1) {

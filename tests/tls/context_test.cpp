@@ -41,6 +41,18 @@ TEST(TlsContexts, AFileThatDoesNotExistIsNamed) {
   const auto error = server_refusal({.certificate_file = "/nowhere/cert.pem"});
   EXPECT_EQ(error.code(), TlsErrc::bad_certificate_file);
   EXPECT_TRUE(says(error, "/nowhere/cert.pem")) << error.what();
+  EXPECT_TRUE(says(error, "No such file or directory")) << error.what();
+  const auto trust = client_refusal({.ca_file = "/nowhere/ca.pem"});
+  EXPECT_TRUE(says(trust, "No such file or directory")) << trust.what();
+  const auto key = server_refusal(
+      {.certificate_file = certificates().server_certificate(), .key_file = "/nowhere/key.pem"});
+  EXPECT_TRUE(says(key, "No such file or directory")) << key.what();
+}
+
+TEST(TlsContexts, ACertificateFileWithoutAKeyInItAsksForOne) {
+  const auto error = server_refusal({.certificate_file = certificates().server_certificate()});
+  EXPECT_EQ(error.code(), TlsErrc::bad_key_file);
+  EXPECT_TRUE(says(error, "no key_file was given")) << error.what();
 }
 
 TEST(TlsContexts, AKeyFileWithoutAKeyIsNamed) {
