@@ -81,6 +81,12 @@ class ProgressTest(CliTestCase):
         self.assertIn("2.0 MiB", lines[-1])
         self.assertIn("ETA 0:00", lines[-1])
 
+    def test_the_rate_is_known_from_the_first_bytes_on(self):
+        lines, _ = self.lines_of(self.slow_copy("--report", "none"))
+        for line in lines:
+            if not re.match(r"^ *0 B ", line):
+                self.assertNotRegex(line, r" 0 B/s")
+
     def test_the_report_follows_on_its_own_lines(self):
         lines, rest = self.lines_of(self.slow_copy())
         self.assertGreater(len(lines), 0)

@@ -68,6 +68,11 @@ class SendfileTest(CliTestCase):
         self.assertEqual(peer.join(), b"data")
         self.assertEqual(child.report()["sent_by"], "write")
 
+    def test_a_device_gets_what_passes_through_memory_and_the_report_says_so(self):
+        child = self.copy(self.file(payload(MIB)), "/dev/null", "--report", "json")
+        self.assert_done(child)
+        self.assertEqual(child.report()["sent_by"], "write")
+
     def test_file_whose_size_is_not_known(self):
         peer, url = self.peer(read_all)
         child = self.copy("/proc/self/status", url, "--report", "json")

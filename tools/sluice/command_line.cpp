@@ -36,7 +36,7 @@ Endpoints:
   tcp-listen://HOST:PORT  listen, take the first connection; port 0: any free port,
                           HOST may be left out: all interfaces
   tls://HOST:PORT         the same with TLS; the peer's certificate is verified (--ca, --insecure)
-  tls-listen://HOST:PORT  the same with TLS; needs --cert and --key
+  tls-listen://HOST:PORT  the same with TLS; needs --cert, and --key if the key is not in it
   unix:///PATH            connect to a Unix socket (unix://@NAME: an abstract one)
   unix-listen:///PATH     listen on one, take the first connection
   pipe:///PATH            a FIFO or a character device; waits for the other end of a FIFO

@@ -123,6 +123,16 @@ bool is_stream(const std::string& path) {
          (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
+bool is_fifo(const Fd& fd) {
+  struct stat status {};
+  return fstat(fd.get(), &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+bool is_fifo(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 std::optional<OpenFile> open_sink(const Endpoint& endpoint) {
   Fd fd(open(endpoint.path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd) {

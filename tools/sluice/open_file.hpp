@@ -46,6 +46,10 @@ struct OpenFile {
 /// Whether a path names a FIFO, a character device or a socket.
 [[nodiscard]] bool is_stream(const std::string& path);
 
+/// Whether a descriptor, or a path, is a pipe or FIFO: what the kernel can send a file into.
+[[nodiscard]] bool is_fifo(const Fd& fd);
+[[nodiscard]] bool is_fifo(const std::string& path);
+
 /// Opens a FIFO or character device for writing, never blocking. Empty when a FIFO has no reader
 /// yet: try again. Throws RunError that says why not.
 [[nodiscard]] std::optional<OpenFile> open_sink(const Endpoint& endpoint);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "open_file.hpp"
 #include "sink_protocol.hpp"
 #include "transport_sink.hpp"
 
@@ -29,7 +30,9 @@ class PipeSink::Writer final : public SinkProtocol<WriteProtocol> {
 
 PipeSink::PipeSink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks,
                    SinkListener& listener, Fd fd)
-    : TransportSink(loop, endpoint, marks, PeerEnd::never_comes, listener), fd_(std::move(fd)) {}
+    : TransportSink(loop, endpoint, marks, PeerEnd::never_comes, listener),
+      fd_(std::move(fd)),
+      takes_files_(fd_ ? is_fifo(fd_) : is_fifo(endpoint.path)) {}
 
 void PipeSink::open() {
   if (fd_) {

@@ -130,12 +130,8 @@ ProgressState Progress::observe() {
 
 void Progress::measure_rate(std::uint64_t bytes) {
   const TimePoint now = loop_.time();
-  if (!last_time_) {
-    last_time_ = now;
-    last_bytes_ = bytes;
-    return;
-  }
-  const double passed = Seconds(now - *last_time_).count();
+  // The first sample is about all that has passed since the start.
+  const double passed = last_time_ ? Seconds(now - *last_time_).count() : pump_.elapsed().count();
   if (passed <= 0) {
     return;
   }

@@ -85,7 +85,7 @@ class PipeSink final : public TransportSink {
   PipeSink(EventLoop& loop, const Endpoint& endpoint, BufferMarks marks, SinkListener& listener,
            Fd fd = {});
   void open() override;
-  [[nodiscard]] bool takes_files() const override { return true; }
+  [[nodiscard]] bool takes_files() const override { return takes_files_; }
 
  private:
   class Writer;
@@ -94,6 +94,7 @@ class PipeSink final : public TransportSink {
   void connect(Fd fd);
 
   Fd fd_;
+  bool takes_files_;  // a device takes only what passes through memory
   TimerHandle next_try_;
 };
 
