@@ -70,6 +70,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
   if (transport->session_) {
     transport->session_->begin(
         *transport, 0,
+        // NOLINTNEXTLINE(bugprone-use-after-move): it was moved above only without a session.
         [begun = std::move(begun), failed = std::move(failed)](const std::exception_ptr& failure) {
           if (!failure) {
             begun();

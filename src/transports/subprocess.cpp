@@ -40,7 +40,7 @@ std::vector<std::string> flat(const Environment& variables) {
     if (name.empty() || name.find('=') != std::string::npos) {
       throw std::invalid_argument("illegal environment variable name '" + name + "'");
     }
-    entries.push_back(name + "=" + value);
+    entries.emplace_back(name).append("=").append(value);
     require_no_nul(entries.back(), "the environment");
   }
   return entries;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "errors.hpp"
 #include "json_object.hpp"
 #include "text.hpp"
 
@@ -34,11 +35,12 @@ std::string_view state_name(SinkState state) {
   }
 }
 
-std::string_view status_name(const Pump& pump, int exit_status) {
-  if (pump.outcome() == Pump::Outcome::interrupted) {
+// The exit status knows of a signal that came when the pump had ended of it already.
+std::string_view status_name(int exit_status) {
+  if (exit_status > signal_base) {
     return "interrupted";
   }
-  return exit_status == 0 ? "complete" : "failed";
+  return exit_status == exit_done ? "complete" : "failed";
 }
 
 std::uint64_t total_syscalls(const Pump& pump) {
@@ -83,7 +85,7 @@ std::string report_json(const Pump& pump, const Endpoint& source, int exit_statu
     sinks.append(sinks.empty() ? "" : ", ").append(sink_json(pump, *sink));
   }
   JsonObject object;
-  object.text("status", status_name(pump, exit_status))
+  object.text("status", status_name(exit_status))
       .number("exit_status", static_cast<std::uint64_t>(exit_status));
   object.raw("error", error.empty() ? "null" : json_string(error));
   object.text("source", source.text);
@@ -129,7 +131,7 @@ std::string report_text(const Pump& pump, const Endpoint& source, int exit_statu
   const double seconds = pump.elapsed().count();
   const double rate = seconds > 0 ? static_cast<double>(pump.bytes_read()) / seconds : 0;
   std::string text = "copy    ";
-  text.append(status_name(pump, exit_status)).append(": ");
+  text.append(status_name(exit_status)).append(": ");
   text += exact_bytes(pump.bytes_read()) + " (" + human_bytes(pump.bytes_read()) + ") in " +
           fixed(seconds, second_decimals) + " s, " + human_bytes(rate) + "/s\n";
   text += "source  " + printable(source.text) + ": " +
