@@ -131,9 +131,9 @@ class Proxy::Link final : public Protocol, public std::enable_shared_from_this<L
   void await_end(const std::shared_ptr<Transport>& transport, bool Link::*is_lost) {
     if (transport->fileno() >= 0) {
       ++still_there_;
-      transport->set_protocol(
-          std::make_shared<Parting>([self = shared_from_this(), is_lost](std::error_code error) {
-            if (error && !is_missing_farewell(error)) {
+      transport->set_protocol(std::make_shared<Parting>(
+          [self = shared_from_this(), is_lost, parting = transport.get()](std::error_code error) {
+            if (error && (has_lost_bytes(*parting) || !is_missing_farewell(error))) {
               self.get()->*is_lost = true;
             }
             self->one_gone();
@@ -143,7 +143,7 @@ class Proxy::Link final : public Protocol, public std::enable_shared_from_this<L
 
   void one_gone() {
     if (--still_there_ == 0) {
-      proxy_.totals_.clients_lost += client_is_lost_ ? 1U : 0U;
+      proxy_.totals_.clients_lost += client_is_lost_ || has_lost_bytes(*client_) ? 1U : 0U;
       proxy_.totals_.targets_lost += target_is_lost_ ? 1U : 0U;
       end();
     }
@@ -201,7 +201,7 @@ Future<Connection<Proxy::Waiting>> Proxy::connect() {
   if (target_.is_tcp()) {
     ConnectOptions options;
     options.happy_eyeballs_delay = next_address_after;
-    use_tls(options, tls_);
+    use_tls(options, tls_, relay_farewell_time);
     return loop_.create_connection(factory, target_.host, target_.port, options);
   }
   return loop_.create_unix_connection(factory, target_.path);

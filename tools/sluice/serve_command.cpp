@@ -96,7 +96,8 @@ class Serve {
     }
     ServerOptions server_options;
     server_options.start_serving = false;
-    use_tls(server_options, tls_);
+    use_tls(server_options, tls_,
+            options_.service == ServiceKind::proxy ? relay_farewell_time : tls_farewell_time);
     const auto factory = [this] { return service_->make_client(); };
     Future<std::shared_ptr<Server>> future = [&] {
       if (options_.listen.is_tcp()) {

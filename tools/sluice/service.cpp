@@ -36,7 +36,12 @@ class Client : public Protocol {
   }
   bool eof_received() override {
     peer_has_ended_ = true;
-    return state_ == State::serving && goes_on_without_input();
+    if (state_ == State::serving && !goes_on_without_input()) {
+      finish();
+    }
+    // The library would close with bytes still buffered, and over TLS soon lose patience. It does
+    // so in any case where there is no half-close.
+    return state_ != State::lingering && transport_->can_write_eof();
   }
   void pause_writing() override {
     if (state_ == State::serving) {
@@ -47,7 +52,7 @@ class Client : public Protocol {
     if (state_ == State::serving) {
       go_on();
     } else {
-      linger();
+      flushed();
     }
   }
   void connection_lost(std::error_code error) override {
@@ -65,27 +70,21 @@ class Client : public Protocol {
     transport_.reset();
   }
 
-  // Closing a socket with unread data in it would reset the connection and could cost the client
-  // its last bytes. So the end is sent behind them, and what comes is read until the client ends
-  // too.
   void finish() {
     if (state_ != State::serving) {
       return;
     }
     state_ = State::flushing;
     halt();
-    // TLS 1.2 has no half-close; there, close() awaits the client's end.
-    if (peer_has_ended_ || !transport_->can_write_eof()) {
-      transport_->close();
-      return;
-    }
-    transport_->write_eof();
     // A client may have to be read from before it reads.
-    transport_->resume_reading();
-    // With both marks at zero, resume_writing says when the last byte has gone.
-    transport_->set_write_buffer_limits(0, 0);
+    if (!peer_has_ended_) {
+      transport_->resume_reading();
+    }
     if (transport_->get_write_buffer_size() == 0) {
-      linger();
+      flushed();
+    } else {
+      // With both marks at zero, resume_writing says when the last byte has gone.
+      transport_->set_write_buffer_limits(0, 0);
     }
   }
 
@@ -104,20 +103,29 @@ class Client : public Protocol {
  private:
   enum class State : std::uint8_t {
     serving,    // bytes come and go
-    flushing,   // the end was sent behind what is buffered; what comes is thrown away
-    lingering,  // all has gone; the client's end is awaited
+    flushing,   // what is buffered is sent; what comes is thrown away
+    lingering,  // all has gone, and the end; the client's is awaited
   };
 
   [[nodiscard]] bool is_loss(std::error_code error) const {
-    const bool told_the_end = state_ != State::serving;
-    return error && !(told_the_end && is_missing_farewell(error));
+    const bool told_the_end = state_ == State::lingering;
+    return has_lost_bytes(*transport_) || (error && !(told_the_end && is_missing_farewell(error)));
   }
 
-  void linger() {
-    if (state_ == State::flushing) {
-      state_ = State::lingering;
-      linger_.start(transport_->fileno(), [this] { transport_->close(); });
+  // Closing a socket with unread data in it would reset the connection and could cost the client
+  // its last bytes. So the end is sent, and what comes is read until the client ends too.
+  void flushed() {
+    if (state_ != State::flushing) {
+      return;
     }
+    state_ = State::lingering;
+    // Where there is no half-close (TLS 1.2), close() says the end and awaits the client's.
+    if (peer_has_ended_ || !transport_->can_write_eof()) {
+      transport_->close();
+      return;
+    }
+    linger_.start(transport_->fileno(), [this] { transport_->close(); });
+    transport_->write_eof();
   }
 
   SmallService& service_;

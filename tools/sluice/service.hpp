@@ -16,7 +16,7 @@ enum class ServiceKind : std::uint8_t { echo, discard, chargen, proxy };
 /// What all clients of a service have done so far.
 struct ServiceTotals {
   std::uint64_t clients = 0;          ///< accepted
-  std::uint64_t clients_lost = 0;     ///< whose connection broke
+  std::uint64_t clients_lost = 0;     ///< whose connection broke, or who did not get every byte
   std::uint64_t bytes_in = 0;         ///< received, until the service ended
   std::uint64_t bytes_out = 0;        ///< taken by the kernel
   std::uint64_t bytes_discarded = 0;  ///< written, then lost with the connection
@@ -58,8 +58,8 @@ class SmallService final : public Service {
 
   [[nodiscard]] std::shared_ptr<Protocol> make_client() override;
   /// Ends the connection of every client in order, of those to come too: what is buffered is sent,
-  /// then the end, and what still comes is thrown away until the client ends as well, or a second
-  /// has passed.
+  /// for as long as that takes, then the end, and what still comes is thrown away until the client
+  /// ends as well, or a second has passed.
   void finish() override;
   [[nodiscard]] const ServiceTotals& totals() const override { return totals_; }
 

@@ -54,7 +54,7 @@ void StreamOpener::connect() {
     if (endpoint_.is_tcp()) {
       ConnectOptions options;
       options.happy_eyeballs_delay = next_address_after;
-      use_tls(options, tls_);
+      use_tls(options, tls_, tls_farewell_time);
       return loop_.create_connection(factory, endpoint_.host, endpoint_.port, options);
     }
     return loop_.create_unix_connection(factory, endpoint_.path);
