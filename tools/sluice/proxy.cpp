@@ -85,7 +85,10 @@ class Proxy::Link final : public Protocol, public std::enable_shared_from_this<L
     future.add_done_callback([self = shared_from_this()](const Future<Connection<Waiting>>& done) {
       if (done.cancelled()) return;
       self->connecting_ = nullptr;
-      if (done.exception()) {
+      // The client may have gone in between; what is finished cannot be cancelled.
+      if (self->state_ != State::connecting) {
+        if (!done.exception()) done.get().transport->abort();
+      } else if (done.exception()) {
         self->refuse(done.exception());
       } else {
         self->relay(done.get().transport);
