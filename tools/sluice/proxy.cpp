@@ -122,7 +122,10 @@ class Proxy::Link final : public Protocol, public std::enable_shared_from_this<L
 
   void part(const RelayBothResult& result) {
     state_ = State::parting;
-    client_is_lost_ = result.forth.read_error || result.back.write_error;
+    // The client was told the end, if the way back did not break with it: then only its farewell is
+    // missing.
+    client_is_lost_ = result.back.write_error ||
+                      (result.forth.read_error && !is_missing_farewell(result.forth.read_error));
     target_is_lost_ = result.forth.write_error || result.back.read_error;
     proxy_.totals_.bytes_in += result.forth.bytes + result.forth.discarded;
     await_end(client_, &Link::client_is_lost_);
