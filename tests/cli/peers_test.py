@@ -126,16 +126,25 @@ class LingerTest(CliTestCase):
 
     def test_slow_peer_that_talks_once(self):
         exchange = Exchange(self, 2 * MIB)
+        word = self.fifo()
         slow, url = self.listener(
-            ",rcvbuf=8192", f"(sleep 2; echo word) & {program()} copy - - --rate 500K "
+            ",rcvbuf=8192", f"cat {word} & {program()} copy - - --rate 500K "
             f"--report none > {exchange.received}")
-        exchange.check(exchange.send(url), slow)
+        sender = exchange.send(url)
+        # By then the sender has given its last byte to the kernel, long before the peer has read it.
+        eventually(lambda: exchange.received.stat().st_size > len(exchange.data) // 2
+                   if exchange.received.exists() else False, "half of the file to arrive")
+        word.write_text("word\n")
+        exchange.check(sender, slow)
 
     def test_peer_that_talks_without_end_is_left(self):
         """It takes nothing more, and is listened to for twenty seconds."""
         chatter, url = self.listener("", "yes")
-        sender = self.copy(self.file(b"few"), url)
+        sender = self.copy(self.file(b"few"), url, "--report", "json")
         self.assertEqual(sender.status(), 0, sender.err())
+        seconds = sender.report()["seconds"]
+        self.assertGreaterEqual(seconds, 19)
+        self.assertLess(seconds, 30)
         chatter.signal(9)
         chatter.process.wait()
 

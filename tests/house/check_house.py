@@ -67,6 +67,9 @@ FORBIDDEN_IN_TESTS = (
 # in Python sleeps.
 SLEEP_IN_PYTHON = re.compile(r"\btime\.sleep\b|\bfrom\s+time\s+import\b.*\bsleep\b"
                              r"|\bselect\.select\(\s*\[\s*\]\s*,\s*\[\s*\]\s*,\s*\[\s*\]")
+# A shell that waits and then goes on hopes as well. A child that only has to live long is given 100
+# seconds or more.
+SLEEP_IN_SHELL = re.compile(r"\bsleep\s+(?:\d{1,2}(?:\.\d+)?|\.\d+)s?\s*(?:;|&&|\|\|)")
 MAY_SLEEP = {"support.py": frozenset(("eventually", "wait_until"))}
 
 TOKEN = re.compile(
@@ -109,6 +112,8 @@ class House:
                 self.offence(path, len(lines), f"{len(lines)} lines, {MAX_LINES} are allowed")
             if path.suffix in (".cpp", ".hpp"):
                 self.check_cpp(path, text)
+            if path.parts[:2] != ("tests", "house") and path.parts[0] in ("tests", "testing"):
+                self.check_shell(path, lines)
             if path.parts[0] == "tests" and path.suffix == ".py":
                 self.check_python_test(path, lines)
             if path.parts[0] == "tests" and path.name.endswith("_test.cpp"):
@@ -128,6 +133,11 @@ class House:
             allowed = function in MAY_SLEEP.get(path.name, ())
             if path.parts[1] != "house" and not allowed and SLEEP_IN_PYTHON.search(line):
                 self.offence(path, number, "sleeps: a test waits for an event, not for time")
+
+    def check_shell(self, path, lines):
+        for number, line in enumerate(lines, 1):
+            if SLEEP_IN_SHELL.search(line):
+                self.offence(path, number, "a shell sleeps: a test waits for an event, not for time")
 
     def check_cpp(self, path, text):
         code = code_only(text).splitlines()

@@ -23,6 +23,7 @@ GOOD = {
     "src/transports/tcp.cpp": '#include "loop/loop.hpp"\n#include "sys/calls.hpp"\n',
     "tools/sluice/main.cpp": '#include <unistd.h>\n#include "sluice/buffer.hpp"\n',
     "tests/examples/support.py": "def eventually(condition):\n    time.sleep(0.005)\n",
+    "tests/cli/child_test.py": 'f("exec:sleep 1000", "sleep 100; echo")\n',
     "tests/core/queue_test.cpp":
         f'// {MARK}(perf): a longer run\nconst char* s = "GTEST_SKIP DISABLED_x";\n',
 }
@@ -70,6 +71,10 @@ BAD = {
     "one that imports sleep": ("tests/cli/a_test.py", "from time import sleep\n", 1, "sleeps"),
     "one that sleeps by select":
         ("tests/cli/a_test.py", "select.select([], [],[], 0.1)\n", 1, "sleeps"),
+    "a shell that sleeps":
+        ("tests/cli/a_test.py", 'f("(sleep 2; echo word) &")\n', 1, "a shell sleeps"),
+    "a shell that sleeps for a moment in C++":
+        ("tests/core/a.cpp", '\nf("sleep 0.5 && echo word");\n', 2, "a shell sleeps"),
     "a helper that sleeps elsewhere than where it looks again":
         ("tests/cli/support.py", "def eventually():\n    pass\n\n\ndef f():\n    time.sleep(1)\n",
          6, "sleeps"),
