@@ -61,7 +61,7 @@ format: deps ## lay out the code with clang-format
 format-check: deps ## say which files clang-format would change
 	@scripts/format --check
 
-soak: build ## repeat the contract tests and the oracle (SOAK_MINUTES=30)
+soak: build ## a copy of 1 GiB, then the contract tests and the oracle again and again (SOAK_MINUTES=30)
 	@scripts/soak $(PRESET) $(SOAK_MINUTES)
 
 fuzz: deps ## run each fuzz target (FUZZ_SECONDS=60)

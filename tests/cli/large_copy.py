@@ -1,5 +1,7 @@
 """Copies a gibibyte each way: over TLS, through a command, by sendfile. Says how much memory it took.
 
+`make soak` runs it.
+
 usage: SLUICE_PROGRAM=build/release/bin/sluice python3 tests/cli/large_copy.py [MIB]
 """
 import os
