@@ -334,14 +334,13 @@ void WriteSide::flush(FlushCause cause) {
   if (!life_->alive()) {
     return;
   }
-  if (queue_.empty()) {
-    check_resume();
-    return;
-  }
   const FlowState due = cause == FlushCause::readiness ? FlowState::blocked : FlowState::dirty;
-  if (flow_ != due) {
-    // A write may have sent what was due, and brought the producer below the low mark by it.
-    check_resume();
+  if (queue_.empty() || flow_ != due) {
+    // A write may have sent what was due, and brought the producer below the low mark by it. A check
+    // that was asked for keeps its place behind what was queued before it.
+    if (resume_check_ == ResumeCheck::none) {
+      check_resume();
+    }
     return;
   }
   // An attempt since the poll that found the sink ready knows better: it filled it.
@@ -415,11 +414,15 @@ void WriteSide::check_pause() {
 }
 
 void WriteSide::check_resume() {
+  if (callout_ == Callout::none) {
+    resume_check_ = ResumeCheck::none;
+  }
   if (!life_->alive() || !paused() || size() > marks_.limits().low) {
     return;
   }
   if (callout_ != Callout::none) {
     host_->request_resume_check();
+    resume_check_ = ResumeCheck::requested;
     return;
   }
   if (marks_.crossed_low(size())) {

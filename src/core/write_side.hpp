@@ -176,6 +176,8 @@ class WriteSide {
   /// Which callout is on the stack; resume_writing is never called from inside one (no endless
   /// recursion).
   enum class Callout : std::uint8_t { none, pausing, resuming };
+  /// Whether the host was asked for a resume check that has not come yet.
+  enum class ResumeCheck : std::uint8_t { none, requested };
 
   [[nodiscard]] bool admit(std::size_t bytes, const char* call);
   void count_drop(std::size_t bytes);
@@ -222,6 +224,7 @@ class WriteSide {
   HalfState half_ = HalfState::open;
   FlowState flow_ = FlowState::idle;
   Callout callout_ = Callout::none;
+  ResumeCheck resume_check_ = ResumeCheck::none;
   DropRule drop_rule_;
   bool sink_keeps_bytes_;
 };

@@ -247,7 +247,9 @@ class TooManyFilesTest(CliTestCase):
             client.close()
         child.signal(15)
         self.assertEqual(child.status(), 0, child.err())
+        self.assertIn("clients wait: ", child.err())
         self.assertIn("Too many open files", child.err())
+        self.assertNotIn("internal error", child.err())
 
 
 if __name__ == "__main__":

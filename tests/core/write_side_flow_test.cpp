@@ -116,6 +116,18 @@ TEST_F(Immediate, LimitsRaisedInsidePauseResumeLater) {
   EXPECT_EQ(Log{"RW"}, transport_.take_log());
 }
 
+// W-75: what the program has queued before it runs before it, so no flush may come first.
+TEST_F(Immediate, AResumeCheckThatWasAskedForIsNotOvertakenByTheFlushOfItsTurn) {
+  side().set_limits(10, 5);
+  transport_.room = 0;
+  transport_.on_pause = [&] { side().set_limits(100, 50); };
+  transport_.write(11);
+  side().flush(core::FlushCause::end_of_turn);
+  EXPECT_EQ((Log{"send 11", "PW"}), transport_.take_log());
+  side().check_resume();
+  EXPECT_EQ(Log{"RW"}, transport_.take_log());
+}
+
 // W-75, T-7, Q-11
 TEST_F(Immediate, ChangedLimitsRunBothChecks) {
   fill(50);

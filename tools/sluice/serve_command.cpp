@@ -61,7 +61,10 @@ class Serve {
   int run() {
     on_ending_signal(loop_, [this](int /*number*/) { end(); });
     loop_.set_exception_handler([](const ExceptionContext& context) {
-      print_error("internal error: " + context.message + ": " + context.what());
+      // A lack of descriptors is no error of ours; clients wait in the kernel meanwhile.
+      const bool is_pause = context.message.starts_with("socket.accept()");
+      print_error((is_pause ? "clients wait: " : "internal error: ") + context.message + ": " +
+                  context.what());
     });
     listen();
     loop_.run_forever();
