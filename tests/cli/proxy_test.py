@@ -1,9 +1,15 @@
 """sluice serve proxy."""
 import json
+import os
+import pathlib
+import queue
+import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
+import time
 import unittest
 
 from certificates import Certificates
@@ -19,12 +25,29 @@ def half_closed(connection):
     return received
 
 
+def is_connecting_to(port):
+    """Whether somebody connects to a port of 127.0.0.1 and waits (SYN_SENT)."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return f"0100007F:{port:04X} 02 " in table.read()
+
+
+def waits_for_standard_error(child):
+    """Whether its main thread is in a system call whose first argument is 2."""
+    call = pathlib.Path(f"/proc/{child.pid}/syscall").read_text(encoding="ascii")
+    return call.split()[1:2] == ["0x2"]
+
+
+def has_no_signal_pending(child):
+    status = pathlib.Path(f"/proc/{child.pid}/status").read_text(encoding="ascii")
+    return re.search(r"ShdPnd:\s*0+\n", status)
+
+
 class ProxyTest(CliTestCase):
-    def proxy(self, target, *options, listen="tcp://127.0.0.1:0"):
+    def proxy(self, target, *options, listen="tcp://127.0.0.1:0", **files):
         child = self.sluice("serve", "proxy", "--listen", listen, "--to", target, *options,
-                            "--report", "json", stdout=subprocess.PIPE)
+                            "--report", "json", stdout=subprocess.PIPE, **files)
         line = child.process.stdout.readline().decode()
-        self.assertTrue(line.startswith("listening on "), child.err())
+        self.assertRegex(line, "^listening on ")
         return child, line.split()[-1]
 
     def end(self, child):
@@ -108,14 +131,78 @@ class ProxyTest(CliTestCase):
         self.assertEqual(self.end(child)["clients_lost"], 1)
 
     def test_relay_that_goes_on_is_cut_off_after_the_grace(self):
-        peer, target = self.peer(read_all)
-        child, url = self.proxy(target, "--grace", "0.2")
+        first = queue.Queue()
+
+        def read_twice(connection):
+            first.put(connection.recv(10))
+            return read_all(connection)
+        peer, target = self.peer(read_twice)
+        child, url = self.proxy(target, "--grace", "1")
         client = self.client(url)
         client.sendall(b"x")
-        eventually(lambda: peer.connection, "the target's connection")
-        self.end(child)
-        self.assertIn(peer.join(), (b"", b"x"))
+        self.assertEqual(first.get(timeout=40), b"x")
+        began = time.monotonic()
+        totals = self.end(child)
+        waited = time.monotonic() - began
+        self.assertGreaterEqual(waited, 1)
+        self.assertLess(waited, 6)
+        # Both ends are open for ever, and cut off with nothing under way.
+        self.assertEqual(peer.join(), b"")
+        self.assertEqual(client.recv(10), b"")
+        self.assertEqual((totals["clients"], totals["clients_lost"], totals["targets_lost"]),
+                         (1, 0, 0))
+        self.assertEqual((totals["bytes_forwarded"], totals["bytes_discarded"]), (1, 0))
         client.close()
+
+    def full_pipe(self):
+        """Both ends of a pipe that takes nothing more, as files."""
+        reading, writing = (os.fdopen(fd, mode, 0) for fd, mode in zip(os.pipe(), ("rb", "wb")))
+        self.addCleanup(reading.close)
+        self.addCleanup(writing.close)
+        os.set_blocking(writing.fileno(), False)
+        while writing.write(b"." * 4096):
+            pass
+        os.set_blocking(writing.fileno(), True)
+        return reading, writing
+
+    def test_target_that_is_there_when_the_client_is_cut_off(self):
+        """Both happen in one turn: the client is gone when the proxy hears of the target."""
+        certificates = Certificates(self.tmp)
+        certificate, key = certificates.signed("localhost")
+        reading, writing = self.full_pipe()
+        with socket.socket() as listener, socket.socket() as first:
+            listener.settimeout(40)
+            listener.bind(("127.0.0.1", 0))
+            # One connection that is not accepted, and Linux ignores whoever comes next until it is.
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            first.connect(("127.0.0.1", port))
+            child, url = self.proxy(f"tcp://127.0.0.1:{port}", "--grace", "1000", "--cert",
+                                    certificate, "--key", key, listen="tls://127.0.0.1:0",
+                                    stderr=writing)
+            context = ssl.create_default_context(cafile=str(certificates.authority))
+            url = url.replace("tls://", "tcp://")
+            client = context.wrap_socket(self.client(url), server_hostname="127.0.0.1")
+            self.addCleanup(client.close)
+            eventually(lambda: is_connecting_to(port), "the proxy to connect")
+            # It tells of this one, and is held up by that.
+            self.client(url).sendall(b"no TLS\r\n\r\n")
+            eventually(lambda: waits_for_standard_error(child), "the proxy to tell of it")
+            listener.accept()[0].close()
+            connection, _ = listener.accept()
+            child.signal(signal.SIGTERM)
+            child.signal(signal.SIGINT)
+            eventually(lambda: has_no_signal_pending(child), "the signals to be seen")
+            writing.close()
+            said = reading.read(1 << 20)
+            while more := reading.read(1 << 20):
+                said += more
+            out = child.out()
+            connection.close()
+            self.assertEqual(child.status(), 0, said.lstrip(b"."))
+            totals = json.loads(out)
+            self.assertEqual((totals["clients"], totals["targets_unreachable"]), (1, 0))
+            self.assertEqual(said.count(b"sluice: "), 1, said.lstrip(b"."))
 
     def test_relay_that_ends_within_the_grace(self):
         data = payload(MIB)

@@ -89,6 +89,19 @@ class StallTest(TlsTestCase):
                 client.close()
                 self.assertEqual(self.totals(service)["bytes_out"], len(data))
 
+    def test_client_of_a_proxy_that_leaves_before_it_is_told_the_end(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest(version):
+                peer, target = self.peer(read_all)
+                service = self.serve("proxy", "--to", target)
+                client = self.client(service, version)
+                eventually(lambda: peer.connection, "the target's connection")
+                client.sendall(b"half a")
+                client.close()
+                peer.join()
+                totals = json.loads(service.end())
+                self.assertEqual((totals["clients"], totals["clients_lost"]), (1, 1))
+
     def test_echo_of_a_client_that_has_half_closed(self):
         data = payload(16 * MIB)
         service = self.serve("echo", "--high", "32M", "--grace", "60")
