@@ -10,6 +10,7 @@ scenario may need; which it does need is found by leaving them out.
 import errno
 import functools
 import os
+import socket
 import sys
 from asyncio import selector_events, unix_events
 from typing import NamedTuple, Optional
@@ -191,7 +192,10 @@ class FailedShutdownLosesConnection:
             call()
         except OSError as error:
             note("Q-12")
-            self._fatal_error(error)
+            # A reset that nobody has read yet is why the socket is not connected any more.
+            reason = (self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                      if error.errno == errno.ENOTCONN else 0)
+            self._fatal_error(OSError(reason, os.strerror(reason)) if reason else error)
 
 
 class BrokenPipeHasNumber:
@@ -401,7 +405,7 @@ DIFFERENCES = (
     Difference("Q-11", "set_write_buffer_limits resumes when the size is low enough already; inside "
                "pause_writing and resume_writing, soon.",
                LimitsResume, LimitsResume),
-    Difference("Q-12", "A half-close that fails loses the connection and throws nothing.",
+    Difference("Q-12", "A half-close that fails loses the connection, with the reset if there was one, and throws nothing.",
                FailedShutdownLosesConnection, None),
     Difference("Q-17", "A pipe whose reader has gone is lost with EPIPE.",
                None, BrokenPipeHasNumber),

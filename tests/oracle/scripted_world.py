@@ -125,6 +125,10 @@ class FakeSocket:
     def fileno(self):
         return FD
 
+    def getsockopt(self, level, name):
+        assert (level, name) == (socket.SOL_SOCKET, socket.SO_ERROR)
+        return self.kernel.take_socket_error()
+
     def gettimeout(self):
         return 0
 
