@@ -336,8 +336,8 @@ void WriteSide::flush(FlushCause cause) {
   }
   const FlowState due = cause == FlushCause::readiness ? FlowState::blocked : FlowState::dirty;
   if (queue_.empty() || flow_ != due) {
-    // A write may have sent what was due, and brought the producer below the low mark by it. A check
-    // that was asked for keeps its place behind what was queued before it.
+    // A write may have sent what was due, and brought the producer below the low mark by it. A
+    // check that was asked for keeps its place behind what was queued before it.
     if (resume_check_ == ResumeCheck::none) {
       check_resume();
     }
