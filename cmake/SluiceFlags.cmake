@@ -32,6 +32,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(sluice_flags INTERFACE -Wno-restrict)
   endif()
+  # In a unity build types of an unnamed namespace are seen to come from an included file.
+  if(CMAKE_UNITY_BUILD)
+    target_compile_options(sluice_flags INTERFACE -Wno-subobject-linkage)
+  endif()
   # The sanitizers hide the values that GCC 12 needs to see that a variable is set.
   if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
     target_compile_options(sluice_flags INTERFACE -Wno-maybe-uninitialized)

@@ -28,9 +28,10 @@ using core::WriteTiming;
 #define SLUICE_SANITIZED 1
 #endif
 #endif
-#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-    !defined(__OPTIMIZE__)
-// Slow builds look for other mistakes: one step less.
+// Slow builds look for other mistakes: one or two steps less.
+#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t left_out = 2;
+#elif !defined(__OPTIMIZE__)
 constexpr std::size_t left_out = 1;
 #else
 constexpr std::size_t left_out = 0;
