@@ -20,6 +20,7 @@ void WriteQueue::append_copy(Bytes bytes) {
   if (bytes.empty()) {
     return;
   }
+  close_lane();
   const std::size_t room = open_slab_ == nullptr ? 0 : Slab::capacity - open_slab_->used;
   if (bytes.size() <= room) {
     copy_into_open_slab(bytes);
@@ -36,6 +37,7 @@ void WriteQueue::append(Buffer buffer) {
     append_copy(buffer.bytes());
     return;
   }
+  close_lane();
   Segment* segment = pool_->new_segment();
   segment->bytes = buffer.bytes();
   segment->owner = std::move(buffer);
@@ -44,7 +46,7 @@ void WriteQueue::append(Buffer buffer) {
 }
 
 bool WriteQueue::tail_is_open() const noexcept {
-  return tail_ != nullptr && tail_->slab == open_slab_ &&
+  return open_slab_ != nullptr && tail_ != nullptr && tail_->slab == open_slab_ &&
          tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage.data() + open_slab_->used;
 }
 
@@ -80,6 +82,23 @@ void WriteQueue::copy_into_open_slab(Bytes bytes) {
   queued_ += bytes.size();
 }
 
+void WriteQueue::open_lane(std::size_t most) noexcept {
+  close_lane();
+  if (tail_is_open()) {
+    lane_begin_ = lane_ = open_slab_->storage.data() + open_slab_->used;
+    lane_end_ = lane_ + std::min(most, Slab::capacity - open_slab_->used);
+  }
+}
+
+void WriteQueue::close_lane() noexcept {
+  if (const std::size_t count = lane_size(); count > 0) {
+    open_slab_->used += static_cast<std::uint32_t>(count);
+    tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + count);
+    queued_ += count;
+  }
+  lane_begin_ = lane_ = lane_end_ = nullptr;
+}
+
 void WriteQueue::push(Segment* segment) noexcept {
   if (tail_ == nullptr) {
     head_ = segment;
@@ -96,8 +115,9 @@ void WriteQueue::close_open_slab() noexcept {
   }
 }
 
-std::size_t WriteQueue::gather(std::span<Bytes> pieces) const noexcept {
+std::size_t WriteQueue::gather(std::span<Bytes> pieces) noexcept {
   check(!in_flight(), "nothing is gathered while bytes are in flight");
+  close_lane();
   std::size_t count = 0;
   std::size_t left = front_size();
   for (const Segment* segment = head_; left > 0 && count < pieces.size(); segment = segment->next) {
@@ -111,11 +131,13 @@ std::size_t WriteQueue::gather(std::span<Bytes> pieces) const noexcept {
 
 void WriteQueue::submit(std::size_t count) noexcept {
   check(!in_flight(), "one submission at a time");
+  close_lane();
   check(count <= front_size(), "only queued bytes before a range are submitted");
   submitted_ = acknowledged_ + count;
 }
 
 void WriteQueue::acknowledge(std::size_t count) noexcept {
+  close_lane();
   check(count <= front_size(), "only queued bytes before a range are acknowledged");
   acknowledged_ += count;
   submitted_ = acknowledged_;
@@ -146,6 +168,7 @@ std::size_t WriteQueue::clear() noexcept {
 void WriteQueue::append_external(std::shared_ptr<External> range) noexcept {
   check(range->next_ == nullptr && range.get() != last_external_,
         "a range is in one queue at most");
+  close_lane();
   range->position_ = queued_ - inserted_;
   External* const last = range.get();
   (last_external_ == nullptr ? first_external_ : last_external_->next_) = std::move(range);
@@ -184,6 +207,7 @@ std::shared_ptr<External> WriteQueue::pop(std::shared_ptr<External>& chain) noex
 
 ExternalResult WriteQueue::fetch_external() {
   check(next_external() != nullptr && !in_flight(), "only a range at the front is fetched");
+  close_lane();
   Slab* slab = pool_->new_slab();
   Segment* segment = nullptr;
   try {
@@ -241,7 +265,10 @@ void WriteQueue::check_invariants() const noexcept {
     ++segments;
     last = segment;
   }
-  check(bytes == size(), "size is the sum of the segments");
+  check(bytes + lane_size() == size(), "size is the sum of the segments and the lane");
+  check(lane_ == nullptr || (tail_is_open() && lane_begin_ <= lane_ && lane_ <= lane_end_ &&
+                             lane_end_ <= open_slab_->storage.data() + Slab::capacity),
+        "the lane is the room behind the last byte");
   check(segments == segment_count_, "segment_count counts the segments");
   check(last == tail_, "tail is the last segment");
   check(size() > 0 || open_slab_ == nullptr, "an empty queue holds no memory");

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 
@@ -37,9 +38,28 @@ class WriteQueue {
   /// and is unchanged then.
   void append(Buffer buffer);
 
+  /// Opens the lane: the room behind the last byte, but no more than `most` of it. Bytes appended
+  /// in it cost a comparison and the copying. Whatever else changes the queue closes it.
+  void open_lane(std::size_t most) noexcept;
+  /// append_copy() of bytes that the lane has room for; false, with nothing changed, for others and
+  /// for none.
+  [[nodiscard]] bool append_in_lane(Bytes bytes) noexcept {
+    // None wraps around to more than there is room for.
+    if (bytes.size() - 1 >= lane_room()) {
+      return false;
+    }
+    std::memcpy(lane_, bytes.data(), bytes.size());
+    lane_ += bytes.size();
+    return true;
+  }
+  [[nodiscard]] std::size_t lane_room() const noexcept {
+    return static_cast<std::size_t>(lane_end_ - lane_);
+  }
+  void close_lane() noexcept;
+
   /// Fills `pieces` with the front of the queue, up to the first external range; returns how many
-  /// were filled. Nothing may be submitted.
-  [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) const noexcept;
+  /// were filled. Nothing may be submitted. Closes the lane.
+  [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) noexcept;
 
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.
   void submit(std::size_t count) noexcept;
@@ -69,7 +89,7 @@ class WriteQueue {
 
   /// Bytes not yet acknowledged, without those of external ranges. O(1).
   [[nodiscard]] std::size_t size() const noexcept {
-    return static_cast<std::size_t>(queued_ - acknowledged_);
+    return static_cast<std::size_t>(queued_ - acknowledged_) + lane_size();
   }
   /// Neither bytes nor external ranges.
   [[nodiscard]] bool empty() const noexcept {
@@ -100,12 +120,19 @@ class WriteQueue {
   void open_fresh_slab();
   void push_into_open_slab(Segment* segment) noexcept;
   void close_open_slab() noexcept;
+  // Bytes in the lane, which neither the counters nor the tail know of before it is closed.
+  [[nodiscard]] std::size_t lane_size() const noexcept {
+    return static_cast<std::size_t>(lane_ - lane_begin_);
+  }
   void check_externals() const noexcept;
 
   SegmentPool* pool_;
   Segment* head_ = nullptr;
   Segment* tail_ = nullptr;
   Slab* open_slab_ = nullptr;  // where the next small write goes; shared by segments before it
+  std::byte* lane_begin_ = nullptr;  // all three null while the lane is closed
+  std::byte* lane_ = nullptr;
+  std::byte* lane_end_ = nullptr;
   std::size_t segment_count_ = 0;
   std::uint64_t queued_ = 0;
   std::uint64_t submitted_ = 0;

@@ -43,7 +43,8 @@ void WriteSide::count_drop(std::size_t bytes) {
   }
 }
 
-void WriteSide::write(Bytes data) {
+// What is done for a write that is not just one more of many.
+void WriteSide::write_and_look(Bytes data) {
   if (!admit(data.size(), "write()")) {
     return;
   }
@@ -56,6 +57,20 @@ void WriteSide::write(Bytes data) {
     send_with(data);
   } else if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
     after_append();
+  }
+  open_lane();
+}
+
+// The next writes need only be appended for as long as they neither find an idle sink nor cross the
+// high mark: then a look at each would find nothing to do. What changes that closes the lane.
+void WriteSide::open_lane() noexcept {
+  if (!life_->open() || half_ != HalfState::open || flow_ == FlowState::idle) {
+    return;
+  }
+  if (size() <= marks_.limits().high) {
+    queue_.open_lane(marks_.limits().high - size());
+  } else if (paused() && flow_ != FlowState::dirty) {
+    queue_.open_lane(Slab::capacity);
   }
 }
 
@@ -227,8 +242,18 @@ void WriteSide::request_resume_if_low() {
   }
 }
 
-void WriteSide::note_growth() {
+void WriteSide::note_peak() noexcept {
   statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
+}
+
+WriteStatistics WriteSide::statistics() const noexcept {
+  WriteStatistics now = statistics_;
+  now.peak_buffer_size = std::max(now.peak_buffer_size, size());
+  return now;
+}
+
+void WriteSide::note_growth() {
+  note_peak();
   check_pause();
   if constexpr (debug_checks) {
     // Walking a deep queue for each write would make it quadratic.
@@ -249,6 +274,8 @@ bool WriteSide::push_out() {
 }
 
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
+  // What was appended in the lane has been noted by nobody.
+  note_peak();
   const SinkResult result = queue_.segment_count() < few_pieces
                                 ? offer_pieces<few_pieces>(borrowed, offered)
                                 : offer_pieces<Sink::max_pieces>(borrowed, offered);
@@ -343,6 +370,7 @@ void WriteSide::flush(FlushCause cause) {
     }
     return;
   }
+  queue_.close_lane();
   // An attempt since the poll that found the sink ready knows better: it filled it.
   if (cause == FlushCause::readiness && polls_ != nullptr && tried_after_poll_ == *polls_) {
     return;
@@ -375,6 +403,7 @@ void WriteSide::complete(SinkResult result) {
 
 void WriteSide::sink_ready() {
   if (life_->alive() && flow_ == FlowState::blocked) {
+    queue_.close_lane();
     flow_ = FlowState::dirty;
     host_->request_flush();
   }
@@ -442,6 +471,7 @@ void WriteSide::catch_up(bool told_paused) {
 }
 
 void WriteSide::set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
+  queue_.close_lane();
   marks_.set_limits(high, low);
   check_pause();
   check_resume();
@@ -451,6 +481,7 @@ void WriteSide::write_eof() {
   if (!life_->open() || half_ != HalfState::open) {
     return;
   }
+  queue_.close_lane();
   half_ = HalfState::eof_pending;
   if (empty()) {
     shut_down();
@@ -474,6 +505,7 @@ void WriteSide::fail(std::error_code error) {
 void WriteSide::discard(std::error_code reason) noexcept {
   check(!life_->alive(), "bytes are discarded only when the transport is lost");
   std::shared_ptr<External> ranges = queue_.take_externals();
+  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, queue_.size());
   statistics_.bytes_discarded += queue_.size();
   // What the sink still works on stays until it says that it is done.
   if (flow_ != FlowState::in_flight) {
@@ -489,6 +521,11 @@ void WriteSide::check_invariants() const noexcept {
   check((flow_ == FlowState::idle) == queue_.empty() || !life_->alive(),
         "idle means that the queue is empty");
   check((flow_ == FlowState::in_flight) == queue_.in_flight(), "in flight means submitted");
+  check(queue_.lane_room() == 0 || !life_->open() ||
+            (half_ == HalfState::open && flow_ != FlowState::idle &&
+             (size() + queue_.lane_room() <= marks_.limits().high ||
+              (paused() && flow_ != FlowState::dirty))),
+        "in the lane a write finds nothing to do but to append");
   check(half_ != HalfState::eof_sent || queue_.empty(), "nothing is queued behind the end of file");
 }
 

@@ -111,7 +111,12 @@ class WriteSide {
         sink_keeps_bytes_(parts.sink.keeps_bytes()) {}
 
   // The contract of WriteTransport; see sluice/transport.hpp.
-  void write(Bytes data);
+  void write(Bytes data) {
+    // One of many in a row: it is only appended.
+    if (!life_->open() || !queue_.append_in_lane(data)) {
+      write_and_look(data);
+    }
+  }
   void write(Buffer data);
   void writelines(std::span<const Buffer> pieces);
   void writelines(std::span<const Bytes> pieces);
@@ -134,7 +139,7 @@ class WriteSide {
   /// Bytes that the sink has not taken; 0 once the transport is lost.
   [[nodiscard]] std::size_t size() const noexcept { return life_->alive() ? queue_.size() : 0; }
   [[nodiscard]] WriteBufferLimits limits() const noexcept { return marks_.limits(); }
-  [[nodiscard]] const WriteStatistics& statistics() const noexcept { return statistics_; }
+  [[nodiscard]] WriteStatistics statistics() const noexcept;
 
   /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue
   /// is empty or the transport is lost.
@@ -179,6 +184,9 @@ class WriteSide {
   /// Whether the host was asked for a resume check that has not come yet.
   enum class ResumeCheck : std::uint8_t { none, requested };
 
+  void write_and_look(Bytes data);
+  void open_lane() noexcept;
+  void note_peak() noexcept;
   [[nodiscard]] bool admit(std::size_t bytes, const char* call);
   void count_drop(std::size_t bytes);
   template <class Piece, class Append>

@@ -3,22 +3,11 @@
 #include <exception>
 #include <utility>
 
-#include "core/check.hpp"
-
 namespace sluice::transports {
 
 void TransportLife::live(std::shared_ptr<void> self) {
   self_ = std::move(self);
   loop_->add_resident(*this);
-}
-
-void TransportLife::check_thread() const {
-  // A closed transport may have outlived its loop.
-  if constexpr (core::debug_checks) {
-    if (!life_.closed()) {
-      loop_->check_thread();
-    }
-  }
 }
 
 void TransportLife::lose(std::error_code error, Delivery delivery) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <system_error>
 
+#include "core/check.hpp"
 #include "core/lifecycle.hpp"
 #include "loop/loop_core.hpp"
 #include "sluice/transport.hpp"
@@ -26,7 +27,12 @@ class TransportLife : private loop::Resident {
   /// Ends the transport of which nobody has heard yet, and tells nobody.
   void take_back() noexcept;
   /// Transports belong to the loop's thread; in debug builds a call from another one throws.
-  void check_thread() const;
+  void check_thread() const {
+    // A closed transport may have outlived its loop.
+    if (core::debug_checks && !life_.closed()) {
+      loop_->check_thread();
+    }
+  }
 
   loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
   std::shared_ptr<loop::Log> log_;

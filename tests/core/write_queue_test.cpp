@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/allocation_probe.hpp"
@@ -284,6 +286,77 @@ TEST_F(Queue, ADestroyedQueueGivesEverythingBack) {
 }
 
 // The steady state of a server: write, flush, write, flush.
+TEST_F(Queue, TheLaneBeginsBehindTheLastByte) {
+  queue_.open_lane(100);
+  EXPECT_FALSE(queue_.append_in_lane(as_bytes("x"))) << "nothing to go behind";
+  copy("ab");
+  queue_.open_lane(100);
+  EXPECT_TRUE(queue_.append_in_lane(as_bytes("cd")));
+  EXPECT_EQ(4U, queue_.size());
+  queue_.check_invariants();
+  EXPECT_EQ("abcd", content());
+  EXPECT_EQ(1U, queue_.segment_count());
+}
+
+TEST_F(Queue, TheLaneIsAsLongAsItWasOpened) {
+  copy("ab");
+  queue_.open_lane(3);
+  EXPECT_FALSE(queue_.append_in_lane(as_bytes("cdef")));
+  EXPECT_TRUE(queue_.append_in_lane(as_bytes("cde")));
+  EXPECT_EQ(0U, queue_.lane_room());
+  EXPECT_FALSE(queue_.append_in_lane(as_bytes("f")));
+  EXPECT_EQ("abcde", content());
+}
+
+TEST_F(Queue, TheLaneEndsWithTheSlab) {
+  copy(Slab::capacity - 3);
+  queue_.open_lane(100);
+  EXPECT_EQ(3U, queue_.lane_room());
+  EXPECT_TRUE(queue_.append_in_lane(as_bytes("abc")));
+  queue_.check_invariants();
+  copy("d");
+  EXPECT_EQ(2U, queue_.segment_count());
+  EXPECT_EQ(Slab::capacity + 1, queue_.size());
+}
+
+TEST_F(Queue, NothingIsAppendedInTheLaneForAnEmptyPiece) {
+  copy("ab");
+  queue_.open_lane(100);
+  EXPECT_FALSE(queue_.append_in_lane({}));
+  EXPECT_EQ("ab", content());
+}
+
+TEST_F(Queue, ThereIsNoLaneBehindALinkedBuffer) {
+  copy("ab");
+  link(large);
+  queue_.open_lane(100);
+  EXPECT_EQ(0U, queue_.lane_room());
+}
+
+TEST_F(Queue, WhateverElseChangesTheQueueClosesTheLane) {
+  const std::vector<std::pair<const char*, std::function<void()>>> changes{
+      {"append_copy", [&] { queue_.append_copy(as_bytes("x")); }},
+      {"append", [&] { queue_.append(Buffer::copy_of(std::string(large, 'x'))); }},
+      {"gather", [&] { static_cast<void>(gather()); }},
+      {"submit",
+       [&] {
+         queue_.submit(1);
+         queue_.acknowledge(1);
+       }},
+      {"acknowledge", [&] { queue_.acknowledge(1); }},
+      {"clear", [&] { queue_.clear(); }}};
+  for (const auto& [name, change] : changes) {
+    copy("ab");
+    queue_.open_lane(100);
+    EXPECT_TRUE(queue_.append_in_lane(as_bytes("cd"))) << name;
+    change();
+    EXPECT_EQ(0U, queue_.lane_room()) << name;
+    EXPECT_FALSE(queue_.append_in_lane(as_bytes("e"))) << name;
+    queue_.check_invariants();
+    queue_.clear();
+  }
+}
+
 TEST_F(Queue, TheSteadyStateAllocatesNothing) {
   copy(64);
   queue_.acknowledge(64);
@@ -374,7 +447,12 @@ TEST(QueueProperties, FirstInFirstOutForAnySplit) {
             rc::gen::inRange<std::size_t>(Slab::capacity - 3, Slab::capacity + 3));
         const std::string text = pattern(in.size(), count);
         in += text;
-        what == 0 ? queue.append(Buffer::copy_of(text)) : queue.append_copy(as_bytes(text));
+        if (what == 0) {
+          queue.append(Buffer::copy_of(text));
+        } else if (!queue.append_in_lane(as_bytes(text))) {
+          queue.append_copy(as_bytes(text));
+          queue.open_lane(*rc::gen::inRange<std::size_t>(0, 100));
+        }
       } else {
         std::array<Bytes, 8> pieces;
         const std::size_t count = queue.gather(pieces);

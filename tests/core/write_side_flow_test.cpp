@@ -184,6 +184,82 @@ TEST_F(Coalescing, SuchAResumeComesEvenIfSomethingStaysBlocked) {
   EXPECT_EQ(Log{"RW"}, transport_.take_log());
 }
 
+// W-66: the writes after the first of a turn are appended without a look; none may pass the mark.
+TEST_F(Coalescing, ARunOfSmallWritesPausesWithTheByteThatPassesTheHighMark) {
+  side().set_limits(100, 50);
+  transport_.room = 0;
+  transport_.write(40);
+  for (int i = 0; i < 60; ++i) {
+    transport_.write(1);
+  }
+  EXPECT_EQ(Log{}, transport_.take_log());
+  EXPECT_EQ(100U, side().size());
+  transport_.write(1);
+  EXPECT_TRUE(side().paused());
+  EXPECT_EQ(101U, side().statistics().peak_buffer_size);
+}
+
+TEST_F(Coalescing, ARunOfSmallWritesThrowsAfterWriteEof) {
+  transport_.write(2);
+  transport_.write(2);
+  side().write_eof();
+  EXPECT_THROW(transport_.write(2), std::logic_error);
+  EXPECT_EQ(4U, side().size());
+}
+
+TEST_F(Coalescing, ARunOfSmallWritesIsDroppedFromCloseOn) {
+  transport_.write(2);
+  transport_.write(2);
+  transport_.close();
+  side().write(as_bytes("dropped"));
+  EXPECT_EQ(7U, side().statistics().bytes_dropped);
+  transport_.end_turn();
+  EXPECT_EQ(transport_.given(), transport_.out);
+}
+
+TEST_F(Coalescing, LoweredLimitsHoldForARunOfSmallWrites) {
+  transport_.room = 0;
+  transport_.write(2);
+  transport_.write(2);
+  side().set_limits(5, 1);
+  transport_.write(1);
+  EXPECT_FALSE(side().paused());
+  transport_.write(1);
+  EXPECT_TRUE(side().paused());
+}
+
+TEST_F(Coalescing, TheStatisticsSeeARunOfSmallWrites) {
+  transport_.write(2);
+  transport_.write(2);
+  EXPECT_EQ(4U, side().statistics().peak_buffer_size);
+  transport_.end_turn();
+  EXPECT_EQ(0U, side().size());
+  EXPECT_EQ(4U, side().statistics().peak_buffer_size);
+  EXPECT_EQ(4U, side().statistics().bytes_written);
+  transport_.write(3);
+  transport_.write(3);
+  transport_.abort();
+  EXPECT_EQ(6U, side().statistics().peak_buffer_size);
+  EXPECT_EQ(6U, side().statistics().bytes_discarded);
+}
+
+// W-71: above the marks a blocked transport only collects; what it collects counts.
+TEST_F(Coalescing, ARunOfSmallWritesWhilePausedDelaysTheResume) {
+  side().set_limits(10, 4);
+  transport_.room = 0;
+  transport_.write(11);
+  transport_.end_turn();
+  for (int i = 0; i < 5; ++i) {
+    transport_.write(1);
+  }
+  EXPECT_EQ(16U, side().size());
+  transport_.clear_log();
+  transport_.ready(11);
+  EXPECT_TRUE(side().paused());
+  transport_.ready(1);
+  EXPECT_FALSE(side().paused());
+}
+
 // ---- write_eof ----
 
 // W-33
