@@ -276,7 +276,9 @@ bool WriteSide::push_out() {
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
   // What was appended in the lane has been noted by nobody.
   note_peak();
-  const SinkResult result = queue_.segment_count() < few_pieces
+  const std::size_t most = queue_.segment_count() + (borrowed.empty() ? 0 : 1);
+  const SinkResult result = most <= 1 ? offer_pieces<1>(borrowed, offered)
+                            : most <= few_pieces
                                 ? offer_pieces<few_pieces>(borrowed, offered)
                                 : offer_pieces<Sink::max_pieces>(borrowed, offered);
   note_attempt(result, offered);

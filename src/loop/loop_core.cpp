@@ -263,11 +263,13 @@ void LoopCore::run_turn() {
   departing.steal(departing_);
   core::IntrusiveList<Watcher, ServiceTag> owed;
   owed.steal(owed_);
-  timers_.pop_due(time(), [this](NodeRef node) {
-    // No longer a timer in the queue: cancelling it must not count as one.
-    node->kind = CallbackNode::Kind::ready;
-    due_.push_back(std::move(node));
-  });
+  if (timers_.size() > 0) {
+    timers_.pop_due(time(), [this](NodeRef node) {
+      // No longer a timer in the queue: cancelling it must not count as one.
+      node->kind = CallbackNode::Kind::ready;
+      due_.push_back(std::move(node));
+    });
+  }
   run_batch(batch);
   while (!departing.empty()) {
     Resident& resident = departing.pop_front();

@@ -84,7 +84,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
     : TransportLife(loop),
-      names_(names_of(birth)),
+      names_(birth.sockname, birth.peername),
       group_(std::move(birth.group)),
       channel_(std::move(birth.channel)),
       session_(std::move(birth.session)),
@@ -99,13 +99,6 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
                                                   : core::DropRule::count_failures,
               &loop.polls()}) {
   channel_->attach(*this);
-}
-
-std::unique_ptr<FdTransport::Names> FdTransport::names_of(Birth& birth) {
-  if (!birth.sockname && !birth.peername) {
-    return nullptr;
-  }
-  return std::make_unique<Names>(Names{std::move(birth.sockname), std::move(birth.peername)});
 }
 
 FdTransport::~FdTransport() {
@@ -147,11 +140,11 @@ void FdTransport::watch() {
 }
 
 std::optional<SocketAddress> FdTransport::peername() const {
-  return names_ ? names_->peername : std::nullopt;
+  return names_.peername();
 }
 
 std::optional<SocketAddress> FdTransport::sockname() const {
-  return names_ ? names_->sockname : std::nullopt;
+  return names_.sockname();
 }
 
 void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {

@@ -17,6 +17,7 @@
 #include "transports/conduit.hpp"
 #include "transports/protocol_slot.hpp"
 #include "transports/session.hpp"
+#include "transports/socket_names.hpp"
 #include "transports/transport_life.hpp"
 
 namespace sluice::transports {
@@ -209,13 +210,7 @@ class FdTransport final : public Transport,
     return write_.statistics().bytes_written;
   }
 
-  struct Names {
-    std::optional<SocketAddress> sockname;
-    std::optional<SocketAddress> peername;
-  };
-  static std::unique_ptr<Names> names_of(Birth& birth);
-
-  std::unique_ptr<Names> names_;  // before the descriptor: it may throw
+  SocketNames names_;  // before the descriptor: it may throw
   std::shared_ptr<TransportGroup> group_;
   std::unique_ptr<Channel> channel_;
   std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
