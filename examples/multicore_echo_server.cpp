@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
       group.create_server([] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1", port));
 
   // The first signal ends it in order: what is buffered is sent. The second ends it at once.
-  const auto end = [&, ending = false]() mutable {
+  bool ending = false;
+  const auto end = [&] {
     if (std::exchange(ending, true)) {
       group.stop();
       return;
