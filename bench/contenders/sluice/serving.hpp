@@ -34,9 +34,9 @@ void serve_protocol(Factory factory, std::size_t threads) {
     return;
   }
   sluice::LoopGroup group(threads);
+  stop_at_end_of_input(group.loop(0));
   const auto server =
       group.run_until_complete(group.create_server(factory, "127.0.0.1", 0, server_options()));
-  stop_at_end_of_input(group.loop(0));
   announce(server->sockets().front().port());
   group.run_forever();
 }
