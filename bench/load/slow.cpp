@@ -1,8 +1,6 @@
 // Slow readers: how well a client is served whose neighbours are offered 100 MB each and never
 // read, and how much memory the server needs for them.
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -14,11 +12,10 @@
 
 #include "blocking.hpp"
 #include "common/messages.hpp"
-#include "common/require.hpp"
 #include "common/slow_offer.hpp"
 #include "connection.hpp"
 #include "exchange.hpp"
-#include "narrow.hpp"
+#include "narrow_connection.hpp"
 #include "sha256.hpp"
 #include "traffic.hpp"
 #include "workloads.hpp"
@@ -69,12 +66,10 @@ class SlowReaders {
     send_all(connections_.back().get(), "S");
   }
   /// How much waits for each of them in its socket.
-  [[nodiscard]] std::vector<int> waiting_bytes() const {
+  [[nodiscard]] std::vector<int> all_waiting_bytes() const {
     std::vector<int> all;
     for (const Descriptor& connection : connections_) {
-      int bytes = 0;
-      require(ioctl(connection.get(), FIONREAD, &bytes), "ioctl FIONREAD");
-      all.push_back(bytes);
+      all.push_back(waiting_bytes(connection.get()));
     }
     return all;
   }
@@ -98,7 +93,7 @@ void run_until_clogged(const SlowReaders& readers, PingPong& client, Latencies& 
     for (int trip = 0; trip < trips_between_looks; ++trip) {
       client.run(latencies);
     }
-    std::vector<int> now = readers.waiting_bytes();
+    std::vector<int> now = readers.all_waiting_bytes();
     calm = now == before && std::find(now.begin(), now.end(), 0) == now.end() ? calm + 1 : 0;
     before = std::move(now);
   }

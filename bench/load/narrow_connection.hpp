@@ -8,4 +8,7 @@ namespace bench {
 /// two kernels hold some 300 KB and not several MB: what they do not hold, the server has to keep.
 Descriptor connect_narrowly(const Address& address);
 
+/// What has arrived and was not received.
+int waiting_bytes(int fd);
+
 }  // namespace bench

@@ -1,7 +1,8 @@
-#include "narrow.hpp"
+#include "narrow_connection.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <stdexcept>
@@ -28,6 +29,12 @@ Descriptor connect_narrowly(const Address& address) {
           "connect");
   send_without_delay(connection.get());
   return connection;
+}
+
+int waiting_bytes(int fd) {
+  int bytes = 0;
+  require(ioctl(fd, FIONREAD, &bytes), "ioctl FIONREAD");
+  return bytes;
 }
 
 }  // namespace bench
