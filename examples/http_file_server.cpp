@@ -10,13 +10,14 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <sluice/sluice.hpp>
 #include <sluice/tls.hpp>
 #include <string>
+
+#include "arguments.hpp"
 
 // The path that the target of a request names, without its query; nothing if it is misspelt.
 std::optional<std::string> decoded(std::string_view target) {
@@ -128,6 +129,7 @@ int main(int argc, char** argv) try {
     std::fprintf(stderr, "usage: http_file_server FOLDER PORT [CERTIFICATE [KEY]]\n");
     return 2;
   }
+  const std::uint16_t port = port_argument(argv[2]);
   const std::string root = std::filesystem::canonical(argv[1]) / "";
   sluice::StreamServerOptions options;
   if (argc > 3) {
@@ -135,9 +137,9 @@ int main(int argc, char** argv) try {
         {.certificate_file = argv[3], .key_file = argc > 4 ? argv[4] : "", .alpn = {"http/1.1"}});
   }
   sluice::EventLoop loop;
-  const auto server = loop.run_until_complete(sluice::start_server(
-      [&](auto reader, auto writer) { return serve(root, reader, writer); }, "127.0.0.1",
-      static_cast<std::uint16_t>(std::atoi(argv[2])), std::move(options)));
+  const auto server = loop.run_until_complete(
+      sluice::start_server([&](auto reader, auto writer) { return serve(root, reader, writer); },
+                           "127.0.0.1", port, std::move(options)));
   loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
   loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
   std::printf("serving on %s\n", server->sockets().front().to_string().c_str());

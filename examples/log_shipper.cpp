@@ -27,6 +27,8 @@
 #include <string>
 #include <utility>
 
+#include "arguments.hpp"
+
 using namespace std::chrono_literals;
 
 constexpr std::size_t block_size = 64 * 1024;  // longer lines come in pieces
@@ -205,8 +207,9 @@ int main(int argc, char** argv) {
                  "usage: log_shipper FILE HOST PORT [TRUSTED-CERTIFICATES [acknowledged]]\n");
     return 2;
   }
+  const std::uint16_t port = port_argument(argv[3]);
   try {
-    Shipper shipper(argv[1], argv[2], static_cast<std::uint16_t>(std::atoi(argv[3])), argc > 5,
+    Shipper shipper(argv[1], argv[2], port, argc > 5,
                     sluice::TlsContext::client({.ca_file = argc > 4 ? argv[4] : ""}));
     sluice::EventLoop loop;
     loop.create_task(shipper.run());

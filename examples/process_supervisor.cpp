@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
+
 namespace {
 
 // Prints whole lines only, whatever pieces they come in.
@@ -154,7 +156,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    return Supervisor(argv[1], std::atoi(argv[2]), {argv + 3, argv + argc}).run();
+    return Supervisor(argv[1], static_cast<int>(number_argument(argv[2], "RESTARTS", 1'000'000)),
+                      {argv + 3, argv + argc})
+        .run();
   } catch (const std::exception& error) {
     std::cerr << "process_supervisor: " << error.what() << '\n';
     return EXIT_FAILURE;

@@ -4,9 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <sluice/sluice.hpp>
 #include <string>
+
+#include "arguments.hpp"
 
 sluice::Task<> tcp_echo_client(std::uint16_t port, std::string message) {
   auto [reader, writer] = co_await sluice::open_connection("127.0.0.1", port);
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: stream_echo_client PORT [MESSAGE]\n");
     return 2;
   }
-  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  const auto port = port_argument(argv[1]);
   const std::string message = argc > 2 ? argv[2] : "Hello World!";
   sluice::EventLoop loop;
   try {

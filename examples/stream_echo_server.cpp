@@ -4,9 +4,10 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <sluice/sluice.hpp>
 #include <string>
+
+#include "arguments.hpp"
 
 sluice::Task<> handle_echo(sluice::StreamReader reader, sluice::StreamWriter writer) {
   const std::string peer = writer.peername()->to_string();
@@ -25,7 +26,7 @@ sluice::Task<> handle_echo(sluice::StreamReader reader, sluice::StreamWriter wri
 }
 
 int main(int argc, char** argv) {
-  const auto port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 8888);
+  const auto port = argc > 1 ? port_argument(argv[1]) : std::uint16_t{8888};
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(sluice::start_server(handle_echo, "127.0.0.1", port));
   loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });

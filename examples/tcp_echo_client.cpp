@@ -3,11 +3,12 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <utility>
+
+#include "arguments.hpp"
 
 class EchoClient : public sluice::Protocol {
  public:
@@ -37,7 +38,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tcp_echo_client PORT [MESSAGE]\n");
     return 2;
   }
-  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  const auto port = port_argument(argv[1]);
   const std::string message = argc > 2 ? argv[2] : "Hello World!";
   sluice::EventLoop loop;
   const auto done = loop.create_future<void>();

@@ -4,10 +4,11 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <utility>
+
+#include "arguments.hpp"
 
 class EchoProtocol : public sluice::Protocol {
  public:
@@ -27,7 +28,7 @@ class EchoProtocol : public sluice::Protocol {
 };
 
 int main(int argc, char** argv) {
-  const auto port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 8888);
+  const auto port = argc > 1 ? port_argument(argv[1]) : std::uint16_t{8888};
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(
       loop.create_server([] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1", port));

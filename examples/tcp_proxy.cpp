@@ -5,11 +5,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <utility>
+
+#include "arguments.hpp"
 
 // What arrives before the relay stands waits in the kernel.
 class Waiting : public sluice::Protocol {
@@ -55,12 +56,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tcp_proxy PORT HOST PORT\n");
     return 2;
   }
-  const auto port = [](const char* text) { return static_cast<std::uint16_t>(std::atoi(text)); };
+  const std::uint16_t listening = port_argument(argv[1]);
+  const std::uint16_t forwarding = port_argument(argv[3]);
   try {
     sluice::EventLoop loop;
     const auto server = loop.run_until_complete(
-        loop.create_server([&] { return std::make_shared<Client>(loop, argv[2], port(argv[3])); },
-                           "127.0.0.1", port(argv[1])));
+        loop.create_server([&] { return std::make_shared<Client>(loop, argv[2], forwarding); },
+                           "127.0.0.1", listening));
     loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
     loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
     std::printf("serving on %s\n", server->sockets().front().to_string().c_str());

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -12,6 +11,8 @@
 #include <sluice/tls.hpp>
 #include <string>
 #include <utility>
+
+#include "arguments.hpp"
 
 class Client : public sluice::Protocol {
  public:
@@ -39,15 +40,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tls_client HOST PORT [TRUSTED-CERTIFICATES]\n");
     return 2;
   }
+  const std::uint16_t port = port_argument(argv[2]);
   const std::string message{std::istreambuf_iterator<char>(std::cin), {}};
   try {
     // Without a file of its own, the system's certificates are trusted.
     const auto context = sluice::TlsContext::client({.ca_file = argc > 3 ? argv[3] : ""});
     sluice::EventLoop loop;
     const auto done = loop.create_future<std::error_code>();
-    loop.run_until_complete(
-        loop.create_connection([&] { return std::make_shared<Client>(message, done); }, argv[1],
-                               static_cast<std::uint16_t>(std::atoi(argv[2])), {.ssl = context}));
+    loop.run_until_complete(loop.create_connection(
+        [&] { return std::make_shared<Client>(message, done); }, argv[1], port, {.ssl = context}));
     if (const std::error_code error = loop.run_until_complete(done)) {
       std::fprintf(stderr, "connection lost: %s\n", error.message().c_str());
       return 1;

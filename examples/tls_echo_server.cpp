@@ -4,11 +4,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <sluice/tls.hpp>
 #include <utility>
+
+#include "arguments.hpp"
 
 class EchoProtocol : public sluice::Protocol {
  public:
@@ -39,13 +40,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tls_echo_server PORT CERTIFICATE [KEY]\n");
     return 2;
   }
+  const std::uint16_t port = port_argument(argv[1]);
   try {
     const auto context = sluice::TlsContext::server(
         {.certificate_file = argv[2], .key_file = argc > 3 ? argv[3] : ""});
     sluice::EventLoop loop;
-    const auto server = loop.run_until_complete(
-        loop.create_server([] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1",
-                           static_cast<std::uint16_t>(std::atoi(argv[1])), {.ssl = context}));
+    const auto server = loop.run_until_complete(loop.create_server(
+        [] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1", port, {.ssl = context}));
     loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
     loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
     std::printf("serving on %s\n", server->sockets().front().to_string().c_str());

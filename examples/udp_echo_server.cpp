@@ -4,11 +4,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <utility>
+
+#include "arguments.hpp"
 
 class EchoServerProtocol : public sluice::DatagramProtocol {
  public:
@@ -34,12 +35,12 @@ class EchoServerProtocol : public sluice::DatagramProtocol {
 };
 
 int main(int argc, char** argv) {
-  const int port = argc > 1 ? std::atoi(argv[1]) : 9999;
+  const auto port = argc > 1 ? port_argument(argv[1]) : std::uint16_t{9999};
   sluice::EventLoop loop;
   try {
-    auto [transport, protocol] = loop.run_until_complete(loop.create_datagram_endpoint(
-        [] { return std::make_shared<EchoServerProtocol>(); },
-        {.local_addr = sluice::HostAndPort{"127.0.0.1", static_cast<std::uint16_t>(port)}}));
+    auto [transport, protocol] = loop.run_until_complete(
+        loop.create_datagram_endpoint([] { return std::make_shared<EchoServerProtocol>(); },
+                                      {.local_addr = sluice::HostAndPort{"127.0.0.1", port}}));
     for (const int signal : {SIGINT, SIGTERM}) {
       loop.add_signal_handler(signal, [&loop] { loop.stop(); });
     }

@@ -3,6 +3,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pemerr.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
@@ -78,6 +79,14 @@ TlsErrc code_of_reason(int reason) {
   }
 }
 
+// "no start line" and "unsupported" are no words for whoever has named the wrong file.
+bool finds_nothing(unsigned long entry) {
+  const int library = ERR_GET_LIB(entry);
+  const int reason = ERR_GET_REASON(entry);
+  return (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) ||
+         (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED);
+}
+
 std::string words_of(TlsErrc code, long verify_error, const X509* certificate,
                      const std::string& wanted_host) {
   std::string words;
@@ -138,7 +147,9 @@ Failure queued_failure() noexcept {
 std::string queued_reason() {
   const unsigned long entry = ERR_peek_error();
   std::string text;
-  if (ERR_SYSTEM_ERROR(entry)) {
+  if (finds_nothing(entry)) {
+    text = "there is none in PEM form";
+  } else if (ERR_SYSTEM_ERROR(entry)) {
     // OpenSSL has no words for what the system says of a file.
     text = std::generic_category().message(ERR_GET_REASON(entry));
   } else if (const char* const reason = ERR_reason_error_string(entry)) {

@@ -116,9 +116,7 @@ void OpensslContext::load_certificate(const TlsOptions& options) {
   }
   if (loaded != 1 || SSL_CTX_check_private_key(context_.get()) != 1) {
     ERR_clear_error();
-    throw std::system_error(
-        TlsErrc::key_mismatch,
-        "using the private key in '" + key + "' for the certificate in '" + certificate + "'");
+    throw std::system_error(TlsErrc::key_mismatch, "using '" + key + "' for '" + certificate + "'");
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,8 @@ class FileRange final : public DescriptorRange {
 
  private:
   [[nodiscard]] std::uint64_t position() const noexcept { return offset_ + moved(); }
+  [[nodiscard]] std::exception_ptr failure(core::ExternalEnd end,
+                                           std::error_code error) const noexcept;
 
   std::shared_ptr<const Fd> file_;
   std::uint64_t offset_;

@@ -5,9 +5,20 @@
 namespace sluice::transports {
 namespace {
 
+// What the protocols of all kinds can be known by.
+class OfRelay {
+ public:
+  OfRelay() = default;
+  OfRelay(const OfRelay&) = delete;
+  OfRelay& operator=(const OfRelay&) = delete;
+
+ protected:
+  virtual ~OfRelay() = default;
+};
+
 // What the protocols of all kinds pass on. A direction may let go of its end while it is told.
 template <class Base>
-class End : public Base {
+class End : public Base, public OfRelay {
  public:
   End(std::shared_ptr<RelayDirection> reading, std::shared_ptr<RelayDirection> writing)
       : reading_(std::move(reading)), writing_(std::move(writing)) {}
@@ -73,6 +84,10 @@ std::shared_ptr<BaseProtocol> make_relay_end(ServedProtocols kind,
       break;
   }
   return std::make_shared<ReadingEnd<Protocol>>(std::move(reading), std::move(writing));
+}
+
+bool is_relay_end(const BaseProtocol* protocol) noexcept {
+  return dynamic_cast<const OfRelay*>(protocol) != nullptr;
 }
 
 }  // namespace sluice::transports

@@ -14,4 +14,7 @@ namespace sluice::transports {
                                                            std::shared_ptr<RelayDirection> reading,
                                                            std::shared_ptr<RelayDirection> writing);
 
+/// Whether `protocol` is one of those: a relay uses the transport that has it.
+[[nodiscard]] bool is_relay_end(const BaseProtocol* protocol) noexcept;
+
 }  // namespace sluice::transports

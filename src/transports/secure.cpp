@@ -6,6 +6,7 @@
 
 #include "sluice/event_loop.hpp"
 #include "transports/birth.hpp"
+#include "transports/relay_ends.hpp"
 
 namespace sluice {
 namespace transports {
@@ -132,7 +133,8 @@ Future<std::shared_ptr<Transport>> EventLoop::start_tls(const std::shared_ptr<Tr
                                                         StartTlsOptions options) {
   core_->check_usable();
   const auto plain = std::dynamic_pointer_cast<transports::FdTransport>(transport);
-  if (!plain || !plain->can_be_secured(*core_)) {
+  if (!plain || !plain->can_be_secured(*core_) ||
+      transports::is_relay_end(plain->get_protocol().get())) {
     throw std::invalid_argument(
         "start_tls() needs a plain stream transport of this loop that is open both ways and that no"
         " sendfile() or relay uses");

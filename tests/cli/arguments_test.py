@@ -14,15 +14,16 @@ def run(*arguments, **options):
 class HelpTest(CliTestCase):
     def test_help_is_for_people(self):
         for arguments, words in (
-                (["--help"], ["copy", "serve", "--version", "Examples:"]),
+                (["--help"], ["copy", "serve", "help", "-v,--version", "Examples:"]),
                 (["-h"], ["copy", "serve"]),
                 (["copy", "--help"], ["SOURCE", "SINK", "--high", "--low", "--rate", "--progress",
                                       "--report", "tcp-listen://HOST:PORT", "unix-listen:///PATH",
                                       "pipe:///PATH", "file:///PATH", "tls-listen://HOST:PORT", "--cert",
                                       "--key", "--ca", "--insecure", "sendfile", "Exit status",
+                                      "from 0 (--rate: from 1) to 1024G", "What follows --",
                                       "Examples:"]),
                 (["serve", "--help"], ["echo", "discard", "chargen", "proxy", "--listen", "--to",
-                                       "--cert", "--grace",
+                                       "--cert", "--grace", "from 0 to 1024G", "tcp-listen://",
                                        "listening on URL", "SIGTERM", "SIGHUP",
                                        "second signal", "Exit status", "Examples:"])):
             with self.subTest(arguments):
@@ -33,9 +34,20 @@ class HelpTest(CliTestCase):
                 self.assertLessEqual(max(map(len, result.stdout.splitlines())), 100)
 
     def test_version(self):
-        result = run("--version")
-        self.assertEqual(result.returncode, 0)
-        self.assertTrue(re.fullmatch(r"sluice \d+\.\d+\.\d+\n", result.stdout), result.stdout)
+        for option in ("--version", "-v"):
+            with self.subTest(option):
+                result = run(option)
+                self.assertEqual(result.returncode, 0)
+                self.assertTrue(re.fullmatch(r"sluice \d+\.\d+\.\d+\n", result.stdout), result.stdout)
+
+    def test_help_is_a_command_too(self):
+        for words, option in ((["help"], ["--help"]), (["help", "--help"], ["--help"]),
+                              (["help", "copy"], ["copy", "--help"]),
+                              (["help", "serve"], ["serve", "--help"])):
+            with self.subTest(words):
+                told = run(*words)
+                self.assertEqual((told.returncode, told.stderr), (0, ""))
+                self.assertEqual(told.stdout, run(*option).stdout)
 
     def test_help_that_cannot_be_written_is_an_error(self):
         with open("/dev/full", "wb") as full:
@@ -59,7 +71,7 @@ class UsageTest(CliTestCase):
 
     def test_words_are_missing_or_wrong(self):
         for arguments, text in (
-                ([], "expected copy or serve"),
+                ([], "expected copy, serve or help"),
                 (["cpoy", "-", "-"], "cpoy"),
                 (["copy"], "SOURCE"),
                 (["copy", "-"], "SINK"),
@@ -76,17 +88,25 @@ class UsageTest(CliTestCase):
 
     def test_what_was_expected_is_said_in_our_words(self):
         for arguments, text, help_of in (
-                (["frob"], "there is no command 'frob'; expected copy or serve", "sluice"),
-                (["--frob"], "there is no command '--frob'; expected copy or serve", "sluice"),
-                ([], "a command is missing; expected copy or serve", "sluice"),
+                (["frob"], "there is no command 'frob'; expected copy, serve or help", "sluice"),
+                (["--frob"], "there is no command '--frob'; expected copy, serve or help", "sluice"),
+                ([], "a command is missing; expected copy, serve or help", "sluice"),
                 (["copy"], "SOURCE and SINK are missing; expected sluice copy SOURCE SINK...",
                  "sluice copy"),
                 (["copy", "-"], "a SINK is missing; expected sluice copy SOURCE SINK...",
                  "sluice copy"),
                 (["copy", "-", "-", "--fast"], "there is no option '--fast'", "sluice copy"),
-                (["copy", "-", "-", "--high"], "--high: expected --high SIZE, once", "sluice copy"),
+                (["copy", "-", "-", "--high"], "--high: a value is missing; expected --high SIZE",
+                 "sluice copy"),
+                (["copy", "-", "-", "--high", "--", "1"],
+                 "--high: a value is missing; expected --high SIZE", "sluice copy"),
                 (["copy", "-", "-", "--high", "1", "--high", "2"],
-                 "--high: expected --high SIZE, once", "sluice copy"),
+                 "--high is given more than once; expected --high SIZE once", "sluice copy"),
+                (["serve", "echo", "--listen", "tcp://:0", "--listen", "tcp://:0"],
+                 "--listen is given more than once; expected --listen URL once", "sluice serve"),
+                (["help", "cpoy"], "help: 'cpoy' is unknown; expected copy or serve", "sluice"),
+                (["help", "copy", "that"], "unexpected argument 'that'; expected nothing more",
+                 "sluice"),
                 (["copy", "-", "-", "--report", "xml"],
                  "--report: 'xml' is unknown; expected text, json or none", "sluice copy"),
                 (["serve"], "a SERVICE is missing; expected echo, discard, chargen or proxy",
@@ -94,14 +114,27 @@ class UsageTest(CliTestCase):
                 (["serve", "daytime"],
                  "serve: 'daytime' is unknown; expected echo, discard, chargen or proxy",
                  "sluice serve"),
-                (["serve", "echo"], "serve echo: expected --listen URL, where clients are to connect",
-                 "sluice serve"),
+                (["serve", "echo"], "serve echo: --listen is missing; expected --listen URL, where "
+                 "clients are to connect", "sluice serve"),
+                (["serve", "--listen", "tcp://:0", "--", "echo", "--fast"],
+                 "unexpected argument '--fast'; expected nothing more", "sluice serve"),
                 (["serve", "echo", "twice", "--listen", "tcp://:0"],
                  "unexpected argument 'twice'; expected nothing more", "sluice serve")):
             with self.subTest(arguments):
                 result = run(*arguments)
                 self.assertEqual((result.returncode, result.stderr),
                                  (2, f"sluice: {text}\nsee '{help_of} --help'\n"))
+
+    def test_what_follows_two_dashes_is_no_option(self):
+        self.file(b"a file", "--help")
+        for arguments, sink in ((["--", "--help", "--high"], "--high"),
+                                (["--report", "none", "--", "--help", "-copy"], "-copy"),
+                                (["./--help", "--", "--"], "--")):
+            with self.subTest(arguments):
+                result = run("copy", *arguments, cwd=self.tmp)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual((self.tmp / sink).read_bytes(), b"a file")
+        self.assertIn("a SINK is missing", self.refused("copy", "--", "-"))
 
     def test_an_address_is_not_taken_for_a_file(self):
         for source, sink in (("localhost:80", "-"), ("-", "localhost:80")):
@@ -124,6 +157,8 @@ class UsageTest(CliTestCase):
                     self.assertIn(option, line)
                     self.assertIn(text, line)
                     self.assertIn("64K", line)
+                    self.assertIn("from 1 to 1024G" if option == "--rate" else "from 0 to 1024G",
+                                  line)
         self.assertIn("negative", self.refused("copy", "-", "-", "--high", "-5"))
         self.assertIn("negative", self.refused("serve", "echo", "--listen", "tcp://:0",
                                                "--low", "-1"))
@@ -135,7 +170,8 @@ class UsageTest(CliTestCase):
                 self.assertIn("--high 1K is less than --low 2K", line)
 
     def test_a_rate_of_nothing(self):
-        self.assertIn("1 or more", self.refused("copy", "-", "-", "--rate", "0"))
+        self.assertIn("'0' is too small; expected a number of bytes per second from 1 to 1024G",
+                      self.refused("copy", "-", "-", "--rate", "0"))
 
     def test_grace(self):
         for grace in ("-1", "soon", "1e9", "nan"):
@@ -195,7 +231,7 @@ class UsageTest(CliTestCase):
 
     def test_proxy(self):
         listen = ["--listen", "tcp://127.0.0.1:0"]
-        self.assertIn("expected --to URL", self.refused("serve", "proxy", *listen))
+        self.assertIn("--to is missing; expected --to URL", self.refused("serve", "proxy", *listen))
         self.assertIn("--to is for serve proxy",
                       self.refused("serve", "echo", *listen, "--to", "tcp://host:1"))
         for target in ("-", "file", "exec:cat", "pipe:///x", "file:///x", "tcp-listen://:0",

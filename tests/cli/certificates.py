@@ -40,3 +40,11 @@ class Certificates:
     def signed(self, name, section="localhost"):
         """A certificate of the authority."""
         return self.make(name, section, "-CA", self.authority, "-CAkey", self.authority_key)
+
+    def expired(self, name):
+        """One for localhost, signed by itself, that has ended a day before it began."""
+        young, key = self.make(name, "localhost")
+        certificate = self.folder / f"{name}-expired.pem"
+        subprocess.run(["openssl", "x509", "-in", young, "-signkey", key, "-days", "-1", "-out",
+                        certificate], check=True, capture_output=True, timeout=40)
+        return certificate, key

@@ -138,6 +138,70 @@ class NetworkTest(CliTestCase):
             self.assert_failed(child, f"cannot listen on {url}: ", "in use")
 
 
+class NothingTwiceTest(CliTestCase):
+    """What the name of the endpoint says is not said again behind it."""
+
+    def lines(self, listening, connecting=None):
+        """The lines of serve, of copy that listens, and of copy that connects if it is to."""
+        behind = "; nothing was copied"
+        served = self.assert_failed(self.sluice("serve", "echo", "--listen", listening))
+        copied = self.assert_failed(self.copy(listening.replace("://", "-listen://"), "-"))
+        self.assertEqual(copied, served.replace("://", "-listen://") + behind)
+        if connecting is None:
+            return served
+        connected = self.assert_failed(self.copy("-", connecting))
+        self.assertTrue(connected.endswith(behind), connected)
+        return served, connected.removesuffix(behind)
+
+    def test_an_address_of_tcp(self):
+        for host, family in (("127.0.0.1", socket.AF_INET), ("[::1]", socket.AF_INET6)):
+            with self.subTest(host), socket.socket(family) as silent:
+                silent.bind((host.strip("[]"), 0))
+                url = f"tcp://{host}:{silent.getsockname()[1]}"
+                self.assertEqual(self.lines(url, url),
+                                 (f"sluice: cannot listen on {url}: Address already in use",
+                                  f"sluice: cannot connect to {url}: Connection refused"))
+
+    def test_which_of_several_addresses_it_was_is_said(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            port = silent.getsockname()[1]
+            every, local = f"tcp://:{port}", f"tcp://localhost:{port}"
+            self.assertEqual(self.lines(every), f"sluice: cannot listen on {every}: 0.0.0.0:{port}: "
+                             "Address already in use")
+            line = self.assert_failed(self.copy("-", local), f"cannot connect to {local}: ",
+                                      f" 127.0.0.1:{port}: Connection refused; nothing")
+            self.assertNotIn("connect to", line.removeprefix("sluice: cannot connect to "))
+
+    def test_an_address_that_is_not_ours(self):
+        # RFC 5737: nobody has it.
+        url = "tcp://192.0.2.1:4000"
+        self.assertEqual(self.lines(url),
+                         f"sluice: cannot listen on {url}: Cannot assign requested address")
+
+    def test_a_path(self):
+        url = f"unix://{self.tmp}/none/sock"
+        self.assertEqual(self.lines(url, url),
+                         (f"sluice: cannot listen on {url}: No such file or directory",
+                          f"sluice: cannot connect to {url}: No such file or directory"))
+        url = f"unix://{self.file(b'precious')}"
+        self.assertEqual(self.lines(url), f"sluice: cannot listen on {url}: already in use by a file "
+                         "that is not a socket")
+
+    def test_an_abstract_name(self):
+        name = f"sluice-test-{id(self)}"
+        url = f"unix://@{name}"
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind("\0" + name)
+            self.assertEqual(self.lines(url, url),
+                             (f"sluice: cannot listen on {url}: Address already in use",
+                              f"sluice: cannot connect to {url}: Connection refused"))
+
+    def test_a_name_that_does_not_resolve(self):
+        line = self.assert_failed(self.copy("-", "tcp://no..such..host:4000"))
+        self.assertEqual(line.count("no..such..host"), 1, line)
+
+
 class LiveSocketTest(CliTestCase):
     def test_a_live_server_is_not_pushed_away(self):
         path = self.tmp / "sock"

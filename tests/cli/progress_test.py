@@ -9,7 +9,7 @@ import subprocess
 import termios
 import unittest
 
-from support import CliTestCase, MIB, payload
+from support import CliTestCase, MIB, eventually, payload
 
 LINE = re.compile(
     r"^ *\d+(\.\d)? [KMG]?i?B (?P<percent>[ \d]{3})% +\d+(\.\d)? [KMG]?i?B/s ETA [\d:-]+ "
@@ -49,6 +49,7 @@ class ProgressTest(CliTestCase):
 
     def lines_of(self, text):
         """What was drawn: each drawing begins at the left and clears what was there."""
+        text = re.sub(r"^(waiting for a (reader|writer) of [^\r]*\r\n)+", "", text)
         progress, _, rest = text.partition("\r\n")
         drawings = progress.split("\r")
         self.assertEqual(drawings[0], "")
@@ -64,6 +65,33 @@ class ProgressTest(CliTestCase):
                                 *options, **more)
         self.assert_done(reader)
         return text
+
+    def test_a_fifo_without_its_other_end_is_told_of_once(self):
+        source, sink = self.fifo("from"), self.fifo("to")
+        for progress, told in (("always", [f"waiting for a writer of pipe://{source}",
+                                           f"waiting for a reader of {sink}"]),
+                               ("auto", [])):
+            with self.subTest(progress):
+                child = self.copy(f"pipe://{source}", sink, "--report", "none", "--progress", progress)
+                if told:
+                    child.wait_for_text("waiting for a reader")
+                    # Several looks later it has not been said again.
+                    eventually(lambda: self.looks(child) > 30, "more looks at the FIFOs")
+                else:
+                    eventually(lambda: self.looks(child) > 30, "looks at the FIFOs")
+                self.assertEqual(child.err().splitlines(), told)
+                with open(sink, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)
+                          ) as reader, open(source, "wb") as writer:
+                    writer.write(b"x")
+                    writer.close()
+                    self.assert_done(child)
+                    self.assertEqual(reader.read(), b"x")
+
+    def looks(self, child):
+        """How often its main thread has slept: once for each look at its FIFOs, at least."""
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status
+                        if line.startswith("voluntary_ctxt_switches:"))
 
     def test_one_line_redrawn(self):
         lines, rest = self.lines_of(self.slow_copy("--report", "none"))

@@ -308,12 +308,37 @@ class TlsFailureTest(TlsTestCase):
                 ((*listen, "--cert", self.certificate, "--key", garbage), "key in .*garbage.pem"),
                 ((*listen, "--cert", self.certificate), "private key in .*localhost.pem"),
                 ((*listen, "--cert", self.certificate, "--key", other_key),
-                 "other.key.*for the certificate in .*localhost.pem"),
+                 "using '.*other.key' for '.*localhost.pem': the private key does not belong"),
                 (("-", "tls://localhost:1", "--ca", garbage), "trusted .*garbage.pem"),
                 (("-", "tls://localhost:1", "--cert", other, "--key", self.key), "other.pem")):
             with self.subTest(arguments):
                 line = self.assert_failed(self.copy(*arguments), "cannot set up TLS for tls", text)
                 self.assertNotIn("delivered", line)
+
+    def test_what_is_wrong_with_a_file_is_said_once(self):
+        garbage, missing = self.file(b"no certificate", "garbage.pem"), self.tmp / "none.pem"
+        cert, key = self.certificate, self.key
+        for options, text in (
+                (("--cert", missing), f"reading the certificate in '{missing}': "
+                 "No such file or directory"),
+                (("--cert", garbage), f"reading the certificate in '{garbage}': "
+                 "there is none in PEM form"),
+                (("--cert", cert), f"reading the private key in '{cert}': there is none in PEM form; "
+                 "expected it there, or --key FILE"),
+                (("--cert", cert, "--key", garbage), f"reading the private key in '{garbage}': "
+                 "there is none in PEM form"),
+                (("--cert", cert, "--key", self.certificates.authority_key),
+                 f"using '{self.certificates.authority_key}' for '{cert}': the private key does not "
+                 "belong to the certificate")):
+            with self.subTest(options):
+                url = "tls://127.0.0.1:0"
+                child = self.sluice("serve", "echo", "--listen", url, *options)
+                self.assertEqual(self.assert_failed(child),
+                                 f"sluice: cannot set up TLS for {url}: {text}")
+        child = self.copy("-", "tls://localhost:1", "--ca", missing)
+        self.assertEqual(self.assert_failed(child),
+                         "sluice: cannot set up TLS for tls://localhost:1: reading the trusted "
+                         f"certificates in '{missing}': No such file or directory; nothing was copied")
 
     def refused_by_us(self, certificate, key, *options):
         """The line with which a copy to a peer that shows this certificate ends."""
@@ -334,7 +359,15 @@ class TlsFailureTest(TlsTestCase):
     def test_wrong_host(self):
         certificate, key = self.certificates.signed("elsewhere", "elsewhere")
         line = self.refused_by_us(certificate, key, *self.trusting)
-        self.assertRegex(line, "another host.*|wanted 127.0.0.1")
+        self.assertRegex(line, r"^sluice: cannot connect to tls://127\.0\.0\.1:\d+: subject "
+                         r"CN=elsewhere, wanted 127\.0\.0\.1: the peer's certificate is for another "
+                         r"host; nothing was copied$")
+
+    def test_expired_certificate(self):
+        certificate, key = self.certificates.expired("old")
+        line = self.refused_by_us(certificate, key, "--ca", certificate)
+        self.assertRegex(line, "subject CN=old, not after .*: the peer's certificate has expired")
+        self.assertNotIn("handshake", line)
 
     def test_unknown_host(self):
         self.assert_failed(self.copy("-", "tls://no-such-host.invalid:1"), "cannot connect to",

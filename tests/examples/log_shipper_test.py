@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The log shipper with an asyncio server that acknowledges, one that breaks off, and openssl s_server."""
 import asyncio
+import contextlib
 import fcntl
 import os
 import pathlib
+import select
 import signal
 import socket
 import ssl
@@ -11,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import unittest.mock
 
 sys.dont_write_bytecode = True
 import support
@@ -52,13 +55,17 @@ class Collector:
             pass
         writer.transport.abort()
 
-    async def until(self, condition):
+    async def until(self, condition, what):
         """Looks at the condition after each line that comes."""
         async def wait():
             while not condition():
                 self.news.clear()
                 await self.news.wait()
-        await asyncio.wait_for(wait(), support.PATIENCE)
+        try:
+            await asyncio.wait_for(wait(), support.PATIENCE)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"{what}: not within {support.PATIENCE} s; {len(self.lines)} lines came"
+                                 f" over {self.connections} connections") from None
 
 
 def numbered(first, last, length=0):
@@ -101,11 +108,22 @@ class LogShipperTest(support.ExampleTest):
         return self.start("example_log_shipper", str(self.log), "localhost", str(port),
                           self.certificate, *mode, stderr=subprocess.PIPE)
 
+    @contextlib.contextmanager
+    def telling_what_wrote(self, **outputs):
+        """A failure in the block says what the programs have written that nobody has read."""
+        try:
+            yield
+        except AssertionError as failure:
+            wrote = "".join(f"\nthe {name} wrote: {support.said(output) or 'nothing'}"
+                            for name, output in outputs.items())
+            raise AssertionError(f"{failure}{wrote}") from failure
+
     def with_collector(self, scenario, cut_after=()):
         async def run():
             async with Collector(self, cut_after) as server:
                 shipper = self.ship(server.port, "acknowledged")
-                await scenario(server)
+                with self.telling_what_wrote(shipper=shipper.stderr):
+                    await scenario(server)
                 shipper.send_signal(signal.SIGTERM)
                 self.assertEqual(await asyncio.to_thread(shipper.wait, support.PATIENCE), 0)
             return server
@@ -114,10 +132,10 @@ class LogShipperTest(support.ExampleTest):
     def test_lines_are_shipped_as_they_are_written_and_only_whole(self):
         async def scenario(server):
             self.append(numbered(0, 3))
-            await server.until(lambda: len(server.lines) == 3)
+            await server.until(lambda: len(server.lines) == 3, "3 lines")
             self.append([b"hal"])
             self.append([b"f\nnext\n"])
-            await server.until(lambda: len(server.lines) == 5)
+            await server.until(lambda: len(server.lines) == 5, "5 lines")
         server = self.with_collector(scenario)
         self.assertEqual(server.lines, numbered(0, 3) + [b"half\n", b"next\n"])
         self.assertEqual(server.connections, 1)
@@ -127,7 +145,7 @@ class LogShipperTest(support.ExampleTest):
         self.append(lines)
 
         async def scenario(server):
-            await server.until(lambda: server.lines and server.lines[-1] == lines[-1])
+            await server.until(lambda: server.lines and server.lines[-1] == lines[-1], "the last line")
         server = self.with_collector(scenario, [100000, 0, 500000])
         self.assertEqual(server.connections, 4)
         self.assertEqual(without_repeats(server.lines), lines)
@@ -136,20 +154,20 @@ class LogShipperTest(support.ExampleTest):
     def test_a_file_that_was_renamed_is_shipped_to_its_end(self):
         async def scenario(server):
             self.append(numbered(0, 3) + [b"without an end"])
-            await server.until(lambda: len(server.lines) == 3)
+            await server.until(lambda: len(server.lines) == 3, "3 lines")
             os.rename(self.log, self.folder / "log.1")
             self.append(numbered(3, 6))
-            await server.until(lambda: len(server.lines) == 7)
+            await server.until(lambda: len(server.lines) == 7, "7 lines")
         server = self.with_collector(scenario)
         self.assertEqual(server.lines, numbered(0, 3) + [b"without an end\n"] + numbered(3, 6))
 
     def test_a_file_that_was_truncated_is_begun_again(self):
         async def scenario(server):
             self.append(numbered(0, 50))
-            await server.until(lambda: len(server.lines) == 50)
+            await server.until(lambda: len(server.lines) == 50, "50 lines")
             os.truncate(self.log, 0)
             self.append(numbered(50, 53))
-            await server.until(lambda: len(server.lines) == 53)
+            await server.until(lambda: len(server.lines) == 53, "53 lines")
         server = self.with_collector(scenario)
         self.assertEqual(server.lines, numbered(0, 53))
 
@@ -170,8 +188,9 @@ class LogShipperTest(support.ExampleTest):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self.key)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(support.PATIENCE)
             shipper = self.ship(listener.getsockname()[1])
+            with self.telling_what_wrote(shipper=shipper.stderr):
+                support.wait_until(lambda: select.select([listener], [], [], 0)[0], "the shipper to connect")
             connection = listener.accept()[0]
             connection.settimeout(support.PATIENCE)
             secured = context.wrap_socket(connection, server_side=True)
@@ -196,10 +215,26 @@ class LogShipperTest(support.ExampleTest):
         while not (line := support.read_line(server.stdout)).startswith("ACCEPT"):
             pass
         self.append(numbered(0, 3))
-        self.ship(int(line.rpartition(":")[2]))
-        while support.read_line(server.stdout) != "line 0 ":
-            pass
-        self.assertEqual(support.read_line(server.stdout), "line 1 ")
+        shipper = self.ship(int(line.rpartition(":")[2]))
+        with self.telling_what_wrote(shipper=shipper.stderr, server=server.stdout):
+            while support.read_line(server.stdout, "line 0 from s_server") != "line 0 ":
+                pass
+            self.assertEqual(support.read_line(server.stdout, "line 1 from s_server"), "line 1 ")
+
+    def test_a_wait_in_vain_says_what_for_and_what_the_shipper_wrote(self):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            shipper = self.ship(unused.getsockname()[1])
+            support.wait_until(lambda: select.select([shipper.stderr], [], [], 0)[0], "the shipper to write")
+
+            async def wait():
+                async with Collector(self) as server:
+                    with self.telling_what_wrote(shipper=shipper.stderr):
+                        await server.until(lambda: server.lines, "a line of the log")
+            with unittest.mock.patch.object(support, "PATIENCE", 0.01), \
+                    self.assertRaisesRegex(AssertionError, "(?s)^a line of the log: not within 0.01 s; 0 lines came "
+                                           "over 0 connections\nthe shipper wrote: .*Connection refused"):
+                asyncio.run(wait())
 
 
 if __name__ == "__main__":

@@ -35,21 +35,29 @@ def wait_until(condition, what):
         time.sleep(0.01)
 
 
-def read_some(file, count=65536):
+def read_some(file, count=65536, what="something to read"):
     """Up to `count` bytes from an unbuffered file; nothing at the end of the stream."""
     if not select.select([file], [], [], PATIENCE)[0]:
-        raise AssertionError(f"nothing to read within {PATIENCE} s")
+        raise AssertionError(f"{what}: not within {PATIENCE} s")
     return os.read(file.fileno(), count)
 
 
-def read_line(file):
+def read_line(file, what="a line"):
     line = b""
     while not line.endswith(b"\n"):
-        byte = read_some(file, 1)
+        byte = read_some(file, 1, what)
         if not byte:
             raise AssertionError(f"the output ended after {line!r}")
         line += byte
     return line.decode().rstrip("\n")
+
+
+def said(file):
+    """What waits in a pipe to be read, for messages: it is read only once."""
+    pieces = []
+    while select.select([file], [], [], 0)[0] and (piece := os.read(file.fileno(), 65536)):
+        pieces.append(piece)
+    return b"".join(pieces).decode(errors="replace")
 
 
 def connect(port):

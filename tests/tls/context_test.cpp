@@ -34,7 +34,7 @@ TEST(TlsContexts, AFileThatIsNoPemIsNamed) {
   const auto error = server_refusal({.certificate_file = certificates().nonsense()});
   EXPECT_EQ(error.code(), TlsErrc::bad_certificate_file);
   EXPECT_TRUE(says(error, certificates().nonsense())) << error.what();
-  EXPECT_TRUE(says(error, "no start line")) << error.what();
+  EXPECT_TRUE(says(error, "there is none in PEM form")) << error.what();
 }
 
 TEST(TlsContexts, AFileThatDoesNotExistIsNamed) {
@@ -60,6 +60,7 @@ TEST(TlsContexts, AKeyFileWithoutAKeyIsNamed) {
                                      .key_file = certificates().nonsense()});
   EXPECT_EQ(error.code(), TlsErrc::bad_key_file);
   EXPECT_TRUE(says(error, certificates().nonsense())) << error.what();
+  EXPECT_TRUE(says(error, "there is none in PEM form")) << error.what();
 }
 
 TEST(TlsContexts, AKeyOfAnotherCertificateIsRefusedAndBothFilesAreNamed) {

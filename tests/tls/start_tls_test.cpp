@@ -369,6 +369,31 @@ TEST_F(StartTls, W198_ATransportWhoseBytesGoToARelayIsRefused) {
   run_until([&] { return relaying.done(); });
 }
 
+// W-198: neither end of a relay, however the bytes go and also while there are none.
+TEST_F(StartTls, W198_BothEndsOfARelayThroughMemoryAreRefusedUntilItEnds) {
+  open_plain();
+  kernel().fail_next("pipe", EMFILE, 2);
+  for (const bool reads : {true, false}) {
+    const auto other = new_record();
+    const int other_fd = kernel().open_stream();
+    loop().run_until_complete(loop().connect_accepted_socket(stream_factory(other), Fd(other_fd)));
+    const auto peer = std::dynamic_pointer_cast<Transport>(other->shared_transport());
+    const auto relaying = reads ? relay(shared(), peer) : relay(peer, shared());
+    EXPECT_THROW(secure(), std::invalid_argument);
+    kernel().deliver(reads ? fd_ : other_fd, "passed on in the clear");
+    run_until([&] { return kernel().sent(reads ? other_fd : fd_) == "passed on in the clear"; });
+    EXPECT_THROW(secure(), std::invalid_argument);
+    relaying.cancel();
+    run_some_turns();
+    peer->abort();
+    run_some_turns();
+  }
+  const auto future = secure();
+  speak_tls();
+  shake_hands(future);
+  EXPECT_EQ(future.get(), shared());
+}
+
 // W-198: whoever has said that nothing more comes cannot shake hands.
 TEST_F(StartTls, W198_ATransportAfterWriteEofIsRefusedAndGoesOnReading) {
   for (const bool sent : {false, true}) {

@@ -24,7 +24,7 @@ constexpr const char* program_footer = R"(Examples:
   sluice serve echo --listen tcp://127.0.0.1:7000    send everything back
   sluice serve proxy --listen tls://:443 --to unix:///run/app.sock --cert chain.pem --key key.pem
 
-"sluice copy --help" and "sluice serve --help" tell the rest.)";
+"sluice help copy" and "sluice help serve" tell the rest.)";
 
 constexpr const char* copy_footer =
     R"(Every byte of SOURCE goes to every SINK. The source is paused while the buffer of any sink is
@@ -47,7 +47,8 @@ Endpoints:
 A regular file goes to a single tcp, unix or pipe sink by sendfile(2), unless --rate, --high or
 --low ask for a buffer.
 
-Sizes are bytes; K, M and G stand for 1024, 1024 K and 1024 M.
+Sizes are bytes, from 0 (--rate: from 1) to 1024G; K, M and G stand for 1024, 1024 K and 1024 M.
+What follows -- is an endpoint, whatever it begins with.
 
 Exit status:
   0 every sink took every byte and was closed in order    1 something failed
@@ -72,6 +73,10 @@ constexpr const char* serve_footer = R"(Services:
   discard  read everything, answer nothing (RFC 863)
   chargen  send lines of text without end (RFC 864)
   proxy    connect each client to --to, and relay both ways
+
+--listen takes the listening names as well: tcp-listen://, tls-listen:// and unix-listen:// mean
+the same here as tcp://, tls:// and unix://. Sizes are bytes, from 0 to 1024G; K, M and G stand
+for 1024, 1024 K and 1024 M.
 
 "listening on URL" is printed on standard output as soon as clients can connect, with the real
 port. SIGTERM, SIGINT and SIGHUP (unless it was ignored, as by nohup): no more clients are
@@ -202,12 +207,12 @@ CLI::App& add_serve(CLI::App& program, RawOptions& raw) {
   return serve;
 }
 
-std::optional<std::size_t> optional_size(const std::optional<std::string>& text,
-                                         const char* option) {
+std::optional<std::size_t> optional_size(const std::optional<std::string>& text, const char* option,
+                                         SizeRange range = {}) {
   if (!text) {
     return std::nullopt;
   }
-  return parse_size(*text, option);
+  return parse_size(*text, option, range);
 }
 
 BufferMarks marks_of(const RawOptions& raw) {
@@ -296,10 +301,9 @@ CopyOptions copy_options(const RawOptions& raw) {
   }
   set_up_tls(raw, endpoints);
   options.pump.how = {.marks = marks_of(raw), .in_place = raw.in_place, .fsync = raw.fsync};
-  options.pump.rate = optional_size(raw.rate, "--rate");
-  if (options.pump.rate == 0) {
-    throw UsageError("--rate: nothing ever arrives at 0 bytes per second; expected 1 or more");
-  }
+  // Nothing ever arrives at 0 bytes per second.
+  options.pump.rate =
+      optional_size(raw.rate, "--rate", {.smallest = 1, .what = "bytes per second"});
   options.progress =
       chosen<ProgressMode>(raw.progress, "--progress",
                            std::array<Word<ProgressMode>, 3>{{{"auto", ProgressMode::automatic},
@@ -322,13 +326,14 @@ ServeOptions serve_options(const RawOptions& raw) {
                                                             {"proxy", ServiceKind::proxy}}});
   if (!raw.listen) {
     throw UsageError("serve " + raw.service +
-                     ": expected --listen URL, where clients are to connect");
+                     ": --listen is missing; expected --listen URL, where clients are to connect");
   }
   options.listen = parse_endpoint(*raw.listen, EndpointRole::service);
   std::vector<Endpoint*> endpoints{&options.listen};
   if (options.service == ServiceKind::proxy) {
     if (raw.target.empty()) {
-      throw UsageError("serve proxy: expected --to URL, where the clients are connected to");
+      throw UsageError(
+          "serve proxy: --to is missing; expected --to URL, where the clients are connected to");
     }
     options.target = parse_endpoint(raw.target, EndpointRole::target);
     endpoints.push_back(&options.target);
@@ -343,12 +348,13 @@ ServeOptions serve_options(const RawOptions& raw) {
 }
 
 void require_command(int argc, const char* const* argv) {
-  constexpr std::array<std::string_view, 5> known{"copy", "serve", "-h", "--help", "--version"};
+  constexpr std::array<std::string_view, 7> known{"copy",   "serve", "help",     "-h",
+                                                  "--help", "-v",    "--version"};
   const std::string_view word = argc > 1 ? argv[1] : "";
   if (std::find(known.begin(), known.end(), word) == known.end()) {
     throw UsageError((word.empty() ? "a command is missing"
                                    : "there is no command '" + std::string(word) + "'") +
-                     "; expected copy or serve");
+                     "; expected copy, serve or help");
   }
 }
 
@@ -357,6 +363,36 @@ void refuse_unknown(const std::vector<std::string>& arguments) {
     const bool is_option = argument.size() > 1 && argument.front() == '-';
     throw UsageError(is_option ? "there is no option '" + argument + "'"
                                : "unexpected argument '" + argument + "'; expected nothing more");
+  }
+}
+
+// sluice help [COMMAND], which CLI11 would take for the command itself.
+ShowText help_about(const std::vector<std::string>& words, const CLI::App& program,
+                    const CLI::App& copy, const CLI::App& serve) {
+  const CLI::App* about = &program;
+  if (!words.empty() && words.front() != "-h" && words.front() != "--help") {
+    about = chosen<const CLI::App*>(
+        words.front(), "help",
+        std::array<Word<const CLI::App*>, 2>{{{"copy", &copy}, {"serve", &serve}}});
+  }
+  if (words.size() > 1) {
+    refuse_unknown({words.begin() + 1, words.end()});
+  }
+  return ShowText{about->help()};
+}
+
+// The words behind --, none of which is an option.
+void take_words(bool copies, std::vector<std::string> words, RawOptions& raw) {
+  for (std::string& word : words) {
+    if (copies && raw.source) {
+      raw.sinks.push_back(std::move(word));
+    } else if (copies) {
+      raw.source = std::move(word);
+    } else if (raw.service.empty()) {
+      raw.service = std::move(word);
+    } else {
+      throw UsageError("unexpected argument '" + word + "'; expected nothing more");
+    }
   }
 }
 
@@ -369,25 +405,37 @@ std::string in_own_words(const CLI::ParseError& error, const CLI::App& command) 
     return "the arguments cannot be understood: " + text;
   }
   const std::string value = option->get_type_name();
-  return name + ": expected " +
-         (value.empty() ? "no value behind it" : name + " " + value + ", once");
+  if (value.empty()) {
+    return name + ": expected no value behind it";
+  }
+  if (option->results().size() > 1) {
+    return name + " is given more than once; expected " + name + " " + value + " once";
+  }
+  return name + ": a value is missing; expected " + name + " " + value;
 }
 
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
+  require_command(argc, argv);
+  const std::string_view word = argv[1];
+  const char* const* const end = argv + argc;
+  const char* const* const mark = std::find(argv + 2, end, std::string_view("--"));
   RawOptions raw;
   CLI::App program("Moves bytes with flow control: one source, any number of sinks.", "sluice");
   program.formatter(std::make_shared<HelpFormatter>());
   program.footer(program_footer);
   const std::string version_line = std::string("sluice ") + version();
-  program.set_version_flag("--version", version_line, "Print the version and exit");
+  program.set_version_flag("-v,--version", version_line, "Print the version and exit");
   const CLI::App& copy = add_copy(program, raw);
   const CLI::App& serve = add_serve(program, raw);
-  require_command(argc, argv);
-  const CLI::App& command = std::string_view(argv[1]) == "copy" ? copy : serve;
+  program.add_subcommand("help", "Tell what --help tells, of the program or of one command");
+  if (word == "help") {
+    return help_about({argv + 2, end}, program, copy, serve);
+  }
+  const CLI::App& command = word == "copy" ? copy : serve;
   try {
-    program.parse(argc, argv);
+    program.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::CallForHelp&) {
     return ShowText{program.help()};
   } catch (const CLI::CallForVersion&) {
@@ -396,6 +444,9 @@ Command parse_command_line(int argc, const char* const* argv) {
     throw UsageError(in_own_words(error, command));
   }
   refuse_unknown(command.remaining());
+  if (mark != end) {
+    take_words(&command == &copy, {mark + 1, end}, raw);
+  }
   if (copy.parsed()) {
     return copy_options(raw);
   }

@@ -47,13 +47,20 @@ void PipeSink::open() {
 void PipeSink::open_path() {
   try {
     if (std::optional<OpenFile> file = open_sink(endpoint())) {
+      awaits_reader_ = false;
       connect(std::move(file->fd));
     } else {
+      awaits_reader_ = true;
       next_try_ = loop_.call_later(try_again_after, [this] { open_path(); });
     }
   } catch (const RunError& error) {
+    awaits_reader_ = false;
     opening_failed(error.what());
   }
+}
+
+std::string PipeSink::awaited() const {
+  return awaits_reader_ ? "a reader of " + endpoint().name : std::string();
 }
 
 void PipeSink::connect(Fd fd) {
@@ -69,6 +76,7 @@ void PipeSink::connect(Fd fd) {
 }
 
 void PipeSink::cancel_opening() {
+  awaits_reader_ = false;
   next_try_.cancel();
 }
 

@@ -56,6 +56,10 @@ void PipeSource::wait_for_writer() {
   }
 }
 
+std::string PipeSource::awaited() const {
+  return fd_ && writer_ == Writer::awaited ? "a writer of " + name() : std::string();
+}
+
 void PipeSource::connect() {
   const auto factory = [this] { return std::make_shared<Reader>(*this); };
   loop()

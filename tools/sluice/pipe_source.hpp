@@ -18,6 +18,7 @@ class PipeSource final : public ReadingSource {
 
   void open() override;
   void abort() override;
+  [[nodiscard]] std::string awaited() const override;
 
  private:
   class Reader;

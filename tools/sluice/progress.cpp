@@ -83,12 +83,17 @@ bool Progress::is_wanted(ProgressMode mode, bool output_is_used) {
 
 void Progress::start() {
   state_ = State::running;
-  tick();
+  // Before that there is nothing to draw, and a wait that is not worth a word.
+  next_ = loop_.call_later(redraw_after, [this] { tick(); });
 }
 
 void Progress::tick() {
-  if (pump_.has_started() && error_is_writable()) {
-    draw();
+  if (error_is_writable()) {
+    if (pump_.has_started()) {
+      draw();
+    } else {
+      tell_awaited();
+    }
   }
   next_ = loop_.call_later(redraw_after, [this] { tick(); });
 }
@@ -100,6 +105,14 @@ void Progress::stop() {
   }
   next_.cancel();
   state_ = State::idle;
+}
+
+void Progress::tell_awaited() {
+  for (const std::string& awaited : pump_.awaited()) {
+    if (told_.insert(awaited).second) {
+      write_all(StandardStream::error, "waiting for " + printable(awaited) + "\n");
+    }
+  }
 }
 
 void Progress::draw() {

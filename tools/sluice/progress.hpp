@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "pump.hpp"
@@ -25,7 +26,8 @@ struct ProgressState {
 /// The line, without colours or line end, at most `columns` wide.
 [[nodiscard]] std::string progress_line(const ProgressState& state, std::size_t columns);
 
-/// Redraws one line on standard error ten times a second, from start() to stop().
+/// Redraws one line on standard error ten times a second, from start() to stop(). Until the copy
+/// can begin, says once for each FIFO that its other end is awaited.
 class Progress {
  public:
   Progress(EventLoop& loop, const Pump& pump) : loop_(loop), pump_(pump) {}
@@ -42,6 +44,7 @@ class Progress {
   enum class State : std::uint8_t { idle, running };
 
   void tick();
+  void tell_awaited();
   void draw();
   void measure_rate(std::uint64_t bytes);
   [[nodiscard]] ProgressState observe();
@@ -49,6 +52,7 @@ class Progress {
   EventLoop& loop_;
   const Pump& pump_;
   State state_ = State::idle;
+  std::set<std::string> told_;  // what is awaited
   TimerHandle next_;
   double rate_ = 0;
   std::uint64_t last_bytes_ = 0;

@@ -10,6 +10,7 @@
 #include "console.hpp"
 #include "errors.hpp"
 #include "farewell.hpp"
+#include "reason.hpp"
 #include "sluice/relay.hpp"
 #include "stream_opener.hpp"
 #include "tls_setup.hpp"
@@ -99,8 +100,8 @@ class Proxy::Link final : public Protocol, public std::enable_shared_from_this<L
   void refuse(const std::exception_ptr& reason) {
     state_ = State::refusing;
     ++proxy_.totals_.targets_unreachable;
-    print_error("cannot connect to " + proxy_.target_.name + ": " + reason_text(reason) +
-                "; a client is turned away");
+    print_error("cannot connect to " + proxy_.target_.name + ": " +
+                reason_beside(proxy_.target_, reason) + "; a client is turned away");
     client_->abort();
   }
 

@@ -44,6 +44,15 @@ bool Pump::can_send_file(BufferMarks marks) const {
          sinks_.front()->takes_files() && !rate_ && !marks.high && !marks.low;
 }
 
+std::vector<std::string> Pump::awaited() const {
+  std::vector<std::string> all{source_->awaited()};
+  for (const auto& sink : sinks_) {
+    all.push_back(sink->awaited());
+  }
+  std::erase(all, std::string());
+  return all;
+}
+
 void Pump::refuse_same_file() const {
   for (const auto& sink : sinks_) {
     if (source_->file() && source_->file() == sink->file()) {

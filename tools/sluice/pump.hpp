@@ -54,6 +54,10 @@ class Pump final : private SourceListener, private SinkListener {
   /// Whether everything was open at some time, so that bytes could flow.
   [[nodiscard]] bool has_started() const { return started_.has_value(); }
 
+  /// What the endpoints wait for before everything is open, such as "a reader of NAME"; empty: for
+  /// nobody to be told of.
+  [[nodiscard]] std::vector<std::string> awaited() const;
+
   /// Also those that the kernel has read by itself, when it sends a file.
   [[nodiscard]] std::uint64_t bytes_read() const;
   /// Whether the kernel sends the source's file to the one sink: nothing is read, nor buffered.

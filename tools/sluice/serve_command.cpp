@@ -13,6 +13,7 @@
 #include "failed_handshakes.hpp"
 #include "json_object.hpp"
 #include "proxy.hpp"
+#include "reason.hpp"
 #include "signals.hpp"
 #include "socket_probe.hpp"
 #include "text.hpp"
@@ -114,8 +115,9 @@ class Serve {
         serve(done.get());
       } catch (const RunError& error) {
         stop_because(error.what());
-      } catch (const std::exception& error) {
-        stop_because("cannot listen on " + options_.listen.name + ": " + error.what());
+      } catch (const std::exception&) {
+        stop_because("cannot listen on " + options_.listen.name + ": " +
+                     reason_beside(options_.listen, std::current_exception()));
       }
     });
   }

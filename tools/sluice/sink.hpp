@@ -98,6 +98,10 @@ class Sink {
   /// Which regular file it writes in its place, if it is one.
   [[nodiscard]] virtual std::optional<FileIdentity> file() const { return std::nullopt; }
 
+  /// Whom it waits for before it can be written to, as "a reader of NAME"; empty: for nobody to be
+  /// told of.
+  [[nodiscard]] virtual std::string awaited() const { return {}; }
+
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] SinkState state() const { return state_; }
   [[nodiscard]] bool is_gone() const {

@@ -44,9 +44,10 @@ bool is_digit(char character) {
 
 }  // namespace
 
-std::uint64_t parse_size(std::string_view text, std::string_view option) {
-  constexpr std::string_view expected =
-      "a number of bytes from 0 to 1024G, such as 4096, 64K, 16M or 1G";
+std::uint64_t parse_size(std::string_view text, std::string_view option, SizeRange range) {
+  const std::string expected = std::string("a number of ") + range.what + " from " +
+                               std::to_string(range.smallest) +
+                               " to 1024G, such as 4096, 64K, 16M or 1G";
   std::string_view digits = text;
   int shift = 0;
   if (!digits.empty() && shift_of(digits.back()) > 0) {
@@ -63,6 +64,9 @@ std::uint64_t parse_size(std::string_view text, std::string_view option) {
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (parsed.ec != std::errc{} || number > (largest_size >> shift)) {
     refuse(option, text, "is too large", expected);
+  }
+  if (number < range.smallest) {
+    refuse(option, text, "is too small", expected);
   }
   return number << shift;
 }

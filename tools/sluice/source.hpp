@@ -54,6 +54,9 @@ class Source {
   virtual void resume() = 0;
   /// Stops and closes; source_done(aborted) follows, unless the source has ended before.
   virtual void abort() = 0;
+  /// Whom it waits for before it can be read, as "a writer of NAME"; empty: for nobody to be told
+  /// of.
+  [[nodiscard]] virtual std::string awaited() const { return {}; }
   /// How many bytes will come, when that is known.
   [[nodiscard]] virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
   /// Which regular file it is, if it is one.

@@ -5,6 +5,7 @@
 
 #include "console.hpp"
 #include "errors.hpp"
+#include "reason.hpp"
 #include "socket_probe.hpp"
 #include "text.hpp"
 #include "tls_setup.hpp"
@@ -154,7 +155,7 @@ void StreamOpener::fail(const std::string& attempt, std::exception_ptr reason) {
     return;
   }
   state_ = State::ended;
-  on_failure_("cannot " + attempt + " " + endpoint_.name + ": " + reason_text(reason));
+  on_failure_("cannot " + attempt + " " + endpoint_.name + ": " + reason_beside(endpoint_, reason));
 }
 
 }  // namespace sluice::cli

@@ -4,6 +4,7 @@
 
 #include "console.hpp"
 #include "errors.hpp"
+#include "reason.hpp"
 #include "sluice/tls.hpp"
 
 namespace sluice::cli {
@@ -28,7 +29,8 @@ std::shared_ptr<TlsContext> make_tls_context(const Endpoint& endpoint) {
     }
     return TlsContext::client(options);
   } catch (const std::system_error& error) {
-    throw RunError("cannot set up TLS for " + endpoint.name + ": " + error.what());
+    throw RunError("cannot set up TLS for " + endpoint.name + ": " +
+                   tls_setup_reason(endpoint, error));
   }
 }
 

@@ -86,6 +86,7 @@ class PipeSink final : public TransportSink {
            Fd fd = {});
   void open() override;
   [[nodiscard]] bool takes_files() const override { return takes_files_; }
+  [[nodiscard]] std::string awaited() const override;
 
  private:
   class Writer;
@@ -94,7 +95,8 @@ class PipeSink final : public TransportSink {
   void connect(Fd fd);
 
   Fd fd_;
-  bool takes_files_;  // a device takes only what passes through memory
+  bool takes_files_;            // a device takes only what passes through memory
+  bool awaits_reader_ = false;  // the FIFO was there, and nobody to read it
   TimerHandle next_try_;
 };
 
