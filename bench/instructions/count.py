@@ -27,14 +27,13 @@ WORKLOADS = {
     "replies, depth 256": ("replies", "--depth", "256"),
     "echo, 1 KiB": ("echo", "--depth", "1"),
 }
-COLUMNS = ("per message", "per write()", "per flush", "allocations per message",
-           "system calls per message")
 
 # The C library has several ways to copy memory and picks one by the processor, and looks functions
 # up when they are first called: both would make the counts those of one machine.
 ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-SSSE3",
     "LD_BIND_NOW": "1",
+    "VALGRIND_OPTS": "",
 }
 
 WRITE = r"::write\("
@@ -66,25 +65,29 @@ def count(program, arguments):
 def figures(name, counts):
     """The row of the table."""
     writes = counts.calls(WRITE, USER)
-    # One that finds nothing to send is part of the price of those that do.
+    if writes.count != MESSAGES:
+        sys.exit(f"count: {name}: {writes.count} calls of write() for {MESSAGES} messages")
+    # A flush that finds nothing to send is part of the price of those that do. Some compilers leave
+    # no function of that name.
     flushes, sent = counts.calls(FLUSH), counts.calls(SEND)
-    if writes.count != MESSAGES or flushes.count == 0 or sent.count == 0:
-        sys.exit(f"count: {name}: {MESSAGES} messages, but {writes.count} calls of write(),"
-                 f" {flushes.count} flushes, {sent.count} times sent; was a function renamed?")
-    row = (counts.total() / MESSAGES, writes.each(), flushes.instructions / sent.count,
-           counts.calls(ALLOCATION).count / MESSAGES, counts.calls(SYSTEM_CALL).count / MESSAGES)
-    return dict(zip(COLUMNS, (round(value, 2) for value in row)))
+    per_flush = round(flushes.instructions / sent.count, 2) if flushes.count > 0 else None
+    return {
+        "per message": round(counts.total() / MESSAGES, 2),
+        "per write()": round(writes.each(), 2),
+        "per flush": per_flush,
+        "allocations per message": round(counts.calls(ALLOCATION).count / MESSAGES, 2),
+        "system calls per message": round(counts.calls(SYSTEM_CALL).count / MESSAGES, 2),
+    }
 
 
 def show(rows, known):
     width = max(len(name) for name in rows)
-    print(" " * width, *(f"{column:>26}" for column in COLUMNS))
+    print(" " * width, *(f"{column:>26}" for column in next(iter(rows.values()))))
     for name, row in rows.items():
         cells = []
         for column, value in row.items():
-            before = known.get(name, {}).get(column)
-            cells.append(f"{value:.2f}" if before in (None, value)
-                         else f"{value:.2f} (was {before:.2f})")
+            before = known.get(name, {}).get(column, value)
+            cells.append(f"{value}" if value == before else f"{value} (was {before})")
         print(f"{name:{width}}", *(f"{cell:>26}" for cell in cells))
 
 
@@ -99,7 +102,9 @@ def grown(rows, known):
     for name, row in rows.items():
         for column, value in row.items():
             before = known.get(name, {}).get(column)
-            if before is None:
+            if value is None:
+                yield f"{name}, {column}: no such call; was a function renamed?"
+            elif before is None:
                 yield f"{name}, {column}: not in the table"
             elif value > before * (1 + MAY_GROW):
                 yield f"{name}, {column}: {before} has become {value}"
