@@ -50,12 +50,11 @@ class Counts:
     def total(self):
         return sum(self.own.values())
 
-    def calls(self, callee, caller=""):
-        """All calls of functions that match `callee` by others that match `caller` and do not."""
+    def calls(self, name):
+        """All calls of functions whose name matches, by others."""
         found = Calls()
-        for (one, other), arc in self.arcs.items():
-            if (re.search(callee, other) and re.search(caller, one)
-                    and not re.search(callee, one)):
+        for (caller, callee), arc in self.arcs.items():
+            if re.search(name, callee) and not re.search(name, caller):
                 found.count += arc.count
                 found.instructions += arc.instructions
         return found

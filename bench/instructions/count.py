@@ -36,8 +36,7 @@ ENVIRONMENT = {
     "VALGRIND_OPTS": "",
 }
 
-WRITE = r"::write\("
-USER = r"::data_received\("
+WRITE = r"::write_message\("
 FLUSH = r"::WriteSide::flush\("
 ALLOCATION = r"^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$"
 SEND = r"^(send|sendmsg)$"
@@ -64,20 +63,20 @@ def count(program, arguments):
 
 def figures(name, counts):
     """The row of the table."""
-    writes = counts.calls(WRITE, USER)
+    writes = counts.calls(WRITE)
     if writes.count != MESSAGES:
         sys.exit(f"count: {name}: {writes.count} calls of write() for {MESSAGES} messages")
     # A flush that finds nothing to send is part of the price of those that do. Some compilers leave
     # no function of that name.
     flushes, sent = counts.calls(FLUSH), counts.calls(SEND)
-    per_flush = round(flushes.instructions / sent.count, 2) if flushes.count > 0 else None
-    return {
-        "per message": round(counts.total() / MESSAGES, 2),
-        "per write()": round(writes.each(), 2),
-        "per flush": per_flush,
-        "allocations per message": round(counts.calls(ALLOCATION).count / MESSAGES, 2),
-        "system calls per message": round(counts.calls(SYSTEM_CALL).count / MESSAGES, 2),
+    row = {
+        "per message": counts.total() / MESSAGES,
+        "per write()": writes.each(),
+        "per flush": flushes.instructions / sent.count if flushes.count > 0 else None,
+        "allocations per message": counts.calls(ALLOCATION).count / MESSAGES,
+        "system calls per message": counts.calls(SYSTEM_CALL).count / MESSAGES,
     }
+    return {column: value and round(value, 4) for column, value in row.items()}
 
 
 def show(rows, known):
