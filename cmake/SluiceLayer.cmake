@@ -26,6 +26,10 @@ function(sluice_layer name)
     target_link_libraries(sluice_${name} PRIVATE sluice_flags Threads::Threads)
     set_target_properties(
       sluice_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+    # Nobody replaces our functions one by one; without this GCC may not even inline them.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(sluice_${name} PRIVATE -fno-semantic-interposition)
+    endif()
     target_sources(sluice_${name}_layer INTERFACE $<TARGET_OBJECTS:sluice_${name}>)
     set_property(GLOBAL APPEND PROPERTY SLUICE_OBJECTS $<TARGET_OBJECTS:sluice_${name}>)
   endif()

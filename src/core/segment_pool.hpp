@@ -3,21 +3,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
+#include "core/check.hpp"
 #include "sluice/buffer.hpp"
 
 namespace sluice::core {
 
-/// Memory for small writes, shared by the neighbouring segments that were copied into it.
-struct Slab {
-  static constexpr std::size_t capacity = 16 * 1024 - 32;
-
-  Slab* next_free = nullptr;
-  std::uint32_t references =
-      0;  ///< segments that point into it, plus one while it is a queue's open slab
-  std::uint32_t used = 0;  ///< bytes handed out, from the front
-  std::array<std::byte, capacity> storage;
-};
+struct Slab;
 
 /// A run of queued bytes: of a slab, or of a linked Buffer.
 struct Segment {
@@ -26,6 +19,21 @@ struct Segment {
   Slab* slab = nullptr;  ///< null for a linked Buffer
   Buffer owner;
 };
+
+/// Memory for small writes, shared by the neighbouring segments that were copied into it. It brings
+/// the first of them along: as a rule there is no other.
+struct Slab {
+  static constexpr std::size_t capacity = 16 * 1024 - 96;
+
+  Slab* next_free = nullptr;
+  std::uint32_t references =
+      0;  ///< segments that point into it, plus one while it is a queue's open slab
+  std::uint32_t used = 0;  ///< bytes handed out, from the front
+  Segment first;
+  std::array<std::byte, capacity> storage;
+};
+// With the allocator's own words no more than four pages.
+static_assert(sizeof(Slab) <= 16 * 1024 - 16);
 
 /// Recycles slabs and segments for all queues of one loop, so that the steady state allocates
 /// nothing. After a burst, what is free beyond a small reserve goes back to the system.
@@ -61,5 +69,67 @@ class SegmentPool {
   std::size_t slabs_alive_ = 0;
   std::size_t segments_alive_ = 0;
 };
+
+// Every message on its way comes by here.
+inline Slab* SegmentPool::new_slab() {
+  Slab* slab = free_slabs_;
+  if (slab != nullptr) {
+    free_slabs_ = slab->next_free;
+    --free_slab_count_;
+  } else {
+    slab = new Slab;
+    ++slabs_alive_;
+  }
+  slab->references = 1;
+  slab->used = 0;
+  slab->first.next = nullptr;
+  return slab;
+}
+
+inline void SegmentPool::release(Slab* slab) noexcept {
+  check(slab->references > 0, "a slab is released once per reference");
+  if (--slab->references > 0) {
+    return;
+  }
+  if (free_slab_count_ >= slab_reserve) {
+    --slabs_alive_;
+    delete slab;
+    return;
+  }
+  slab->next_free = std::exchange(free_slabs_, slab);
+  ++free_slab_count_;
+}
+
+inline Segment* SegmentPool::new_segment() {
+  Segment* segment = free_segments_;
+  if (segment != nullptr) {
+    free_segments_ = segment->next;
+    --free_segment_count_;
+  } else {
+    segment = new Segment;
+    ++segments_alive_;
+  }
+  segment->next = nullptr;
+  return segment;
+}
+
+inline void SegmentPool::release(Segment* segment) noexcept {
+  if (Slab* const slab = std::exchange(segment->slab, nullptr); slab != nullptr) {
+    const bool brought_along = segment == &slab->first;
+    release(slab);
+    if (brought_along) {
+      return;
+    }
+  } else {
+    segment->owner = Buffer();
+  }
+  if (free_segment_count_ >= segment_reserve) {
+    --segments_alive_;
+    delete segment;
+    return;
+  }
+  segment->next = std::exchange(free_segments_, segment);
+  ++free_segment_count_;
+}
 
 }  // namespace sluice::core

@@ -23,10 +23,13 @@ void WriteQueue::append_copy(Bytes bytes) {
   close_lane();
   const std::size_t room = open_slab_ == nullptr ? 0 : Slab::capacity - open_slab_->used;
   if (bytes.size() <= room) {
-    copy_into_open_slab(bytes);
+    if (!tail_is_open()) {
+      push_into_open_slab(pool_->new_segment());
+    }
+    extend_tail(bytes);
   } else if (bytes.size() < Slab::capacity) {
     open_fresh_slab();
-    copy_into_open_slab(bytes);
+    extend_tail(bytes);
   } else {
     append(Buffer::copy_of(bytes));
   }
@@ -50,19 +53,11 @@ bool WriteQueue::tail_is_open() const noexcept {
          tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage.data() + open_slab_->used;
 }
 
-// Both are taken before anything changes: either may throw.
 void WriteQueue::open_fresh_slab() {
-  Slab* fresh = pool_->new_slab();
-  Segment* segment = nullptr;
-  try {
-    segment = pool_->new_segment();
-  } catch (...) {
-    pool_->release(fresh);
-    throw;
-  }
+  Slab* const fresh = pool_->new_slab();
   close_open_slab();
   open_slab_ = fresh;
-  push_into_open_slab(segment);
+  push_into_open_slab(&fresh->first);
 }
 
 void WriteQueue::push_into_open_slab(Segment* segment) noexcept {
@@ -72,10 +67,7 @@ void WriteQueue::push_into_open_slab(Segment* segment) noexcept {
   push(segment);
 }
 
-void WriteQueue::copy_into_open_slab(Bytes bytes) {
-  if (!tail_is_open()) {
-    push_into_open_slab(pool_->new_segment());
-  }
+void WriteQueue::extend_tail(Bytes bytes) noexcept {
   std::memcpy(open_slab_->storage.data() + open_slab_->used, bytes.data(), bytes.size());
   open_slab_->used += static_cast<std::uint32_t>(bytes.size());
   tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + bytes.size());
@@ -90,12 +82,11 @@ void WriteQueue::open_lane(std::size_t most) noexcept {
   }
 }
 
-void WriteQueue::close_lane() noexcept {
-  if (const std::size_t count = lane_size(); count > 0) {
-    open_slab_->used += static_cast<std::uint32_t>(count);
-    tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + count);
-    queued_ += count;
-  }
+void WriteQueue::account_for_lane() noexcept {
+  const std::size_t count = lane_size();
+  open_slab_->used += static_cast<std::uint32_t>(count);
+  tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + count);
+  queued_ += count;
   lane_begin_ = lane_ = lane_end_ = nullptr;
 }
 
@@ -208,14 +199,8 @@ std::shared_ptr<External> WriteQueue::pop(std::shared_ptr<External>& chain) noex
 ExternalResult WriteQueue::fetch_external() {
   check(next_external() != nullptr && !in_flight(), "only a range at the front is fetched");
   close_lane();
-  Slab* slab = pool_->new_slab();
-  Segment* segment = nullptr;
-  try {
-    segment = pool_->new_segment();
-  } catch (...) {
-    pool_->release(slab);
-    throw;
-  }
+  Slab* const slab = pool_->new_slab();
+  Segment* const segment = &slab->first;
   External& range = *first_external_;
   const auto most =
       static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), slab->storage.size()));

@@ -55,7 +55,11 @@ class WriteQueue {
   [[nodiscard]] std::size_t lane_room() const noexcept {
     return static_cast<std::size_t>(lane_end_ - lane_);
   }
-  void close_lane() noexcept;
+  void close_lane() noexcept {
+    if (lane_ != nullptr) {
+      account_for_lane();
+    }
+  }
 
   /// Fills `pieces` with the front of the queue, up to the first external range; returns how many
   /// were filled. Nothing may be submitted. Closes the lane.
@@ -116,7 +120,8 @@ class WriteQueue {
   void push(Segment* segment) noexcept;
   // Whether the open slab's free space directly follows the last queued byte.
   [[nodiscard]] bool tail_is_open() const noexcept;
-  void copy_into_open_slab(Bytes bytes);
+  void account_for_lane() noexcept;
+  void extend_tail(Bytes bytes) noexcept;
   void open_fresh_slab();
   void push_into_open_slab(Segment* segment) noexcept;
   void close_open_slab() noexcept;

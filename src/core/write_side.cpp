@@ -52,6 +52,10 @@ void WriteSide::write_and_look(Bytes data) {
       data.size() >= direct_send_bytes || size() + data.size() > marks_.limits().high;
   const bool now = *timing_ == WriteTiming::at_once ? flow_ == FlowState::idle
                                                     : flow_ <= FlowState::dirty && worth_a_call;
+  if (flow_ == FlowState::idle && !now) {
+    begin_run(data);
+    return;
+  }
   if (now && !sink_keeps_bytes_ && !queue_.has_external() &&
       queue_.segment_count() < Sink::max_pieces) {
     send_with(data);
@@ -59,6 +63,15 @@ void WriteSide::write_and_look(Bytes data) {
     after_append();
   }
   open_lane();
+}
+
+// The first bytes of a turn, as a rule; they stay below the high mark.
+void WriteSide::begin_run(Bytes data) {
+  if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
+    flow_ = FlowState::dirty;
+    host_->request_flush();
+    queue_.open_lane(marks_.limits().high - data.size());
+  }
 }
 
 // The next writes need only be appended for as long as they neither find an idle sink nor cross the

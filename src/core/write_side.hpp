@@ -185,6 +185,7 @@ class WriteSide {
   enum class ResumeCheck : std::uint8_t { none, requested };
 
   void write_and_look(Bytes data);
+  void begin_run(Bytes data);
   void open_lane() noexcept;
   void note_peak() noexcept;
   [[nodiscard]] bool admit(std::size_t bytes, const char* call);

@@ -256,7 +256,9 @@ void LoopCore::run_turn() {
   if (options_.write_policy == WritePolicy::coalesce) {
     write_timing_ = core::WriteTiming::end_of_turn;
   }
-  collect_posted();
+  if (has_posted()) {
+    collect_posted();
+  }
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
   std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
   core::IntrusiveList<Resident, ResidentTag> departing;

@@ -99,8 +99,8 @@ TEST_F(QueueRanges, FetchingPutsABlockBeforeTheRange) {
 
 TEST_F(QueueRanges, FetchingWithoutMemoryChangesNothing) {
   const auto range = put("abc");
-  for (std::size_t nth = 1; nth <= 2; ++nth) {
-    const testing::FailingAllocation failing(nth);
+  {
+    const testing::FailingAllocation failing(1);
     EXPECT_THROW(queue_.fetch_external(), std::bad_alloc);
     EXPECT_TRUE(failing.failed());
     EXPECT_EQ(3U, range->remaining());
