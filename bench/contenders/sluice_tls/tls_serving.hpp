@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <sluice/sluice.hpp>
+#include <sluice/tls.hpp>
+#include <utility>
+
+#include "common/command_line.hpp"
+#include "contenders/sluice/serving.hpp"
+
+namespace bench {
+
+/// Of `--cert` and `--key`.
+inline std::shared_ptr<sluice::TlsContext> tls_context(CommandLine& options) {
+  return sluice::TlsContext::server({.certificate_file = options.text("cert"),
+                                     .key_file = options.text("key"),
+                                     .min_version = sluice::TlsVersion::tls_1_3});
+}
+
+/// serve_protocol over TLS.
+template <class Factory>
+void serve_securely(std::shared_ptr<sluice::TlsContext> context, Factory factory) {
+  sluice::ServerOptions options = server_options();
+  options.ssl = std::move(context);
+  serve_protocol(factory, std::move(options));
+}
+
+}  // namespace bench
