@@ -27,11 +27,11 @@ sluice::Task<> echo(sluice::StreamReader reader, sluice::StreamWriter writer) {
 }  // namespace
 
 void serve_echo(CommandLine& options) {
-  const std::size_t threads = options.number("threads", 1);
   const bool coroutines = options.flag("coroutines");
+  const std::size_t threads = coroutines ? 1 : options.number("threads", 1);
   options.reject_the_rest();
   if (coroutines) {
-    serve_coroutine(echo, threads);
+    serve_coroutine(echo);
   } else {
     serve_protocol([] { return std::make_shared<Echo>(); }, threads);
   }

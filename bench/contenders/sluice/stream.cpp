@@ -34,18 +34,20 @@ void serve_stream(CommandLine& options) {
     serve_protocol(streamer);
   } else if (transport == "unix") {
     sluice::EventLoop loop;
-    const auto server = loop.run_until_complete(
-        loop.create_unix_server(streamer, path, {.backlog = listen_backlog}));
+    const auto server =
+        loop.run_until_complete(loop.create_unix_server(streamer, path, server_options()));
+    stop_at_end_of_input(loop);
     announce(0);
-    run_until_end_of_input(loop);
+    loop.run_forever();
   } else if (transport == "pipe") {
     announce(0);
     // Blocks until the reader has opened it too.
     sluice::Fd fifo(require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open"));
     sluice::EventLoop loop;
+    stop_at_end_of_input(loop);
     loop.run_until_complete(loop.connect_write_pipe(
         [&chunk] { return std::make_shared<PipeStreamer>(chunk); }, std::move(fifo)));
-    run_until_end_of_input(loop);
+    loop.run_forever();
   } else {
     throw std::invalid_argument("no transport " + transport);
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <sluice/tls.hpp>
@@ -18,15 +17,13 @@ inline std::shared_ptr<sluice::TlsContext> tls_context(CommandLine& options) {
                                      .min_version = sluice::TlsVersion::tls_1_3});
 }
 
-/// serve_tcp of a protocol for each connection, over TLS.
+/// Serves a protocol over TLS until standard input ends.
 template <class Factory>
 void serve_securely(std::shared_ptr<sluice::TlsContext> context, Factory factory) {
-  serve_tcp([context = std::move(context), factory](sluice::EventLoop& loop, std::uint16_t port,
-                                                    sluice::ServerOptions options) {
-    options.ssl = context;
-    return loop.run_until_complete(
-        loop.create_server(factory, "127.0.0.1", port, std::move(options)));
-  });
+  sluice::ServerOptions options = server_options();
+  options.ssl = std::move(context);
+  sluice::EventLoop loop;
+  serve_in(loop, factory, std::move(options));
 }
 
 }  // namespace bench
