@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 
 namespace bench {
 
@@ -14,7 +13,7 @@ namespace {
 [[noreturn]] void fail(const std::string& what) {
   char words[256];
   ERR_error_string_n(ERR_get_error(), words, sizeof words);
-  throw std::runtime_error(what + ": " + words);
+  throw TlsFailure(what + ": " + words);
 }
 
 TlsContextPointer make_context(const SSL_METHOD* method) {
@@ -96,10 +95,6 @@ void TlsChannel::write(std::span<const std::byte> plain) {
   if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) {
     fail("TLS write");
   }
-}
-
-void TlsChannel::write_eof() {
-  SSL_shutdown(ssl_.get());
 }
 
 void TlsChannel::mark_sent(std::size_t count) noexcept {

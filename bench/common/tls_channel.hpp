@@ -1,13 +1,11 @@
 #pragma once
 
-// TLS 1.3 by OpenSSL between buffers, without a system call of its own: what was received is fed
-// in, what is to be sent piles up to be sent at once. For the limit by hand, and for the load.
-
 #include <openssl/ssl.h>
 
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,12 +16,20 @@ struct FreeTlsContext {
 };
 using TlsContextPointer = std::unique_ptr<SSL_CTX, FreeTlsContext>;
 
-// Throws std::runtime_error with OpenSSL's words when a file cannot be used.
+/// Says in OpenSSL's words what went wrong.
+class TlsFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Throws TlsFailure when a file cannot be used.
 [[nodiscard]] TlsContextPointer tls_server_context(const std::string& certificate_file,
                                                    const std::string& key_file);
-// Takes any certificate: who is measured is known.
+/// Takes any certificate: who is measured is known.
 [[nodiscard]] TlsContextPointer tls_client_context();
 
+/// TLS 1.3 by OpenSSL between buffers, without a system call of its own: what was received is fed
+/// in, what is to be sent piles up to be sent at once. For the limit by hand, and for the load.
 class TlsChannel {
  public:
   enum class Side { client, server };
@@ -33,20 +39,18 @@ class TlsChannel {
   TlsChannel& operator=(const TlsChannel&) = delete;
   ~TlsChannel() = default;
 
-  // What came from the peer; must live until read() or advance_handshake() wants more.
+  /// What came from the peer; must live until read() or advance_handshake() wants more.
   void feed(std::span<const std::byte> received) noexcept { received_ = received; }
-  // Whether the handshake is done; otherwise it goes on when more is fed.
+  /// Whether the handshake is done; otherwise it goes on when more is fed. Throws TlsFailure.
   [[nodiscard]] bool advance_handshake();
-  // Fills the front of `plain`, and says how much; 0: all that was fed is used up, or the peer has
-  // said farewell. Throws std::runtime_error when the peer does not speak TLS.
+  /// Fills the front of `plain`, and says how much; 0: all that was fed is used up, or the peer has
+  /// said farewell. Throws TlsFailure.
   [[nodiscard]] std::size_t read(std::span<std::byte> plain);
   [[nodiscard]] bool peer_has_ended() const noexcept;
-  // Only after the handshake.
+  /// Only after the handshake. Throws TlsFailure.
   void write(std::span<const std::byte> plain);
-  // Our farewell; reading goes on.
-  void write_eof();
 
-  // What is to be sent; whoever has sent it says so.
+  /// What is to be sent; whoever has sent it says so.
   [[nodiscard]] std::span<const std::byte> unsent() const noexcept {
     return std::span(outgoing_).subspan(sent_);
   }

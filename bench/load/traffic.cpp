@@ -115,11 +115,21 @@ Moment now(const Traffics& traffics, const ServerProcess& server) {
   return {bytes_of(traffics), Clock::now(), server.cpu_time()};
 }
 
-void wait_for_a_message(Threads& threads, const Traffics& traffics, std::uint64_t until_bytes) {
-  for (Progress progress(bytes_of(traffics)); bytes_of(traffics) < until_bytes;) {
+// On a busy machine the server may not have run at all, and what came was sent before.
+bool is_measurable(const Moment& begin, const Moment& end, std::size_t message_bytes) {
+  return end.bytes - begin.bytes >= message_bytes && end.server_cpu > begin.server_cpu;
+}
+
+Moment wait_for_end(Threads& threads, const Traffics& traffics, const Target& target,
+                    const Moment& begin, std::size_t message_bytes) {
+  threads.wait_for(target.window);
+  Moment end = now(traffics, target.server);
+  for (Progress progress(end.bytes); !is_measurable(begin, end, message_bytes);) {
     threads.wait_for(std::chrono::milliseconds(10));
-    progress.look_at(bytes_of(traffics));
+    end = now(traffics, target.server);
+    progress.look_at(end.bytes);
   }
+  return end;
 }
 
 }  // namespace
@@ -156,9 +166,7 @@ Report measure(const Traffics& traffics, const Target& target, std::size_t messa
   };
   set_in_window(true);
   const Moment begin = now(traffics, target.server);
-  threads.wait_for(target.window);
-  wait_for_a_message(threads, traffics, begin.bytes + message_bytes);
-  const Moment end = now(traffics, target.server);
+  const Moment end = wait_for_end(threads, traffics, target, begin, message_bytes);
   set_in_window(false);
 
   Report report;

@@ -79,8 +79,8 @@ std::vector<std::vector<Descriptor>> shares(std::vector<Descriptor> connections,
                                             std::size_t threads);
 
 /// Lets the traffic run, each on a thread of its own, and reports on the window after the warm-up.
-/// The window grows until one message was completed in it; without a byte for a minute this throws.
-/// The workload's name and the sum are left to the caller.
+/// The window grows until one message was completed in it and the server has run; without a byte
+/// for a minute this throws. The workload's name and the sum are left to the caller.
 Report measure(const Traffics& traffics, const Target& target, std::size_t message_bytes);
 
 }  // namespace bench

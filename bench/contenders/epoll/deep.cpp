@@ -3,11 +3,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -47,6 +47,13 @@ class DeepWriter final : public Watched {
   // As much as a send takes at most, about.
   static constexpr std::size_t block_bytes = 256 * 1024;
 
+  // Holds the next one itself: nothing small lies between blocks on the heap and keeps freed ones
+  // from going back to the system.
+  struct Block {
+    std::unique_ptr<Block> next;
+    std::array<char, block_bytes> bytes;
+  };
+
   void answer(std::string_view received) {
     const auto writes = deep_request(received);
     if (!writes) {
@@ -61,35 +68,42 @@ class DeepWriter final : public Watched {
   void append(std::string_view bytes) {
     while (!bytes.empty()) {
       if (end_ == block_bytes) {
-        blocks_.push_back(std::make_unique_for_overwrite<char[]>(block_bytes));
-        end_ = 0;
+        add_block();
       }
       const std::size_t count = std::min(bytes.size(), block_bytes - end_);
-      std::memcpy(blocks_.back().get() + end_, bytes.data(), count);
+      std::memcpy(last_->bytes.data() + end_, bytes.data(), count);
       end_ += count;
       bytes.remove_prefix(count);
     }
   }
+  void add_block() {
+    auto block = std::make_unique_for_overwrite<Block>();
+    Block* const added = block.get();
+    (first_ ? last_->next : first_) = std::move(block);
+    last_ = added;
+    end_ = 0;
+  }
   // Sends while the kernel takes something. False: the peer is gone.
   bool flush() {
-    while (!blocks_.empty()) {
-      const std::size_t end = blocks_.size() == 1 ? end_ : block_bytes;
-      const ssize_t sent = send(fd(), blocks_.front().get() + begin_, end - begin_, MSG_NOSIGNAL);
+    while (first_) {
+      const std::size_t end = first_.get() == last_ ? end_ : block_bytes;
+      const ssize_t sent = send(fd(), first_->bytes.data() + begin_, end - begin_, MSG_NOSIGNAL);
       if (sent < 0) {
         return errno == EAGAIN;
       }
       begin_ += static_cast<std::size_t>(sent);
       if (begin_ == end) {
-        blocks_.pop_front();
+        first_ = std::move(first_->next);
         begin_ = 0;
-        end_ = blocks_.empty() ? block_bytes : end_;
+        end_ = first_ ? end_ : block_bytes;
       }
     }
     return true;
   }
 
   ReadBuffer& buffer_;
-  std::deque<std::unique_ptr<char[]>> blocks_;
+  std::unique_ptr<Block> first_;
+  Block* last_ = nullptr;
   // Of the first block, and of the last.
   std::size_t begin_ = 0;
   std::size_t end_ = block_bytes;

@@ -41,23 +41,11 @@ class Secured : public Watched {
         channel_(*serving.context, TlsChannel::Side::server) {}
 
   bool ready(std::uint32_t events) override {
-    readable_ = readable_ || (events & (EPOLLIN | hang_up)) != 0;
-    if (!flush() || (greeted_ && !self().produce())) {
+    try {
+      return go_on(events);
+    } catch (const TlsFailure&) {
       return false;
     }
-    while (readable_ && channel_.unsent().empty()) {
-      if (!receive(events)) {
-        return false;
-      }
-      greeted_ = greeted_ || channel_.advance_handshake();
-      if (greeted_) {
-        self().consume();
-      }
-      if (!flush() || (greeted_ && !self().produce())) {
-        return false;
-      }
-    }
-    return !channel_.peer_has_ended() || !channel_.unsent().empty();
   }
 
  protected:
@@ -79,6 +67,26 @@ class Secured : public Watched {
 
  private:
   Connection& self() noexcept { return static_cast<Connection&>(*this); }
+
+  bool go_on(std::uint32_t events) {
+    readable_ = readable_ || (events & (EPOLLIN | hang_up)) != 0;
+    if (!flush() || (greeted_ && !self().produce())) {
+      return false;
+    }
+    while (readable_ && channel_.unsent().empty()) {
+      if (!receive(events)) {
+        return false;
+      }
+      greeted_ = greeted_ || channel_.advance_handshake();
+      if (greeted_) {
+        self().consume();
+      }
+      if (!flush() || (greeted_ && !self().produce())) {
+        return false;
+      }
+    }
+    return !channel_.peer_has_ended() || !channel_.unsent().empty();
+  }
 
   bool receive(std::uint32_t events) {
     const ssize_t got = recv(fd(), received_.data(), received_.size(), 0);

@@ -59,9 +59,9 @@ void serve_relay(CommandLine& options) {
   if (to == 0 || to > UINT16_MAX) {
     throw std::invalid_argument("relay needs --to PORT");
   }
-  serve_in_loop([to](sluice::EventLoop& loop) {
-    return std::make_shared<Relayed>(loop, static_cast<std::uint16_t>(to));
-  });
+  sluice::EventLoop loop;
+  serve_in(loop,
+           [&loop, to] { return std::make_shared<Relayed>(loop, static_cast<std::uint16_t>(to)); });
 }
 
 }  // namespace bench

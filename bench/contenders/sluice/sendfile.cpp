@@ -47,8 +47,8 @@ void serve_sendfile(CommandLine& options) {
   options.reject_the_rest();
   const auto file = std::make_shared<const sluice::Fd>(
       require(open(path.c_str(), O_RDONLY | O_CLOEXEC), "open --file"));
-  serve_in_loop(
-      [file](sluice::EventLoop& loop) { return std::make_shared<FileSender>(loop, file); });
+  sluice::EventLoop loop;
+  serve_in(loop, [&loop, file] { return std::make_shared<FileSender>(loop, file); });
 }
 
 }  // namespace bench

@@ -15,22 +15,22 @@ namespace bench {
 /// Stops `loop`, and with it its group, when standard input ends.
 void stop_at_end_of_input(sluice::EventLoop& loop);
 
-/// Serves the protocol `factory(loop)` on a free port, one for each connection, until standard
-/// input ends.
+/// Serves a protocol on a free port until standard input ends, in a loop of the caller's.
 template <class Factory>
-void serve_in_loop(Factory factory, sluice::ServerOptions options = server_options()) {
-  sluice::EventLoop loop;
-  const auto server = loop.run_until_complete(loop.create_server(
-      [&loop, factory] { return factory(loop); }, "127.0.0.1", 0, std::move(options)));
+void serve_in(sluice::EventLoop& loop, Factory factory,
+              sluice::ServerOptions options = server_options()) {
+  const auto server =
+      loop.run_until_complete(loop.create_server(factory, "127.0.0.1", 0, std::move(options)));
   stop_at_end_of_input(loop);
   announce(server->sockets().front().port());
   loop.run_forever();
 }
 
-/// The same of a factory that needs no loop.
+/// The same in a loop of its own.
 template <class Factory>
 void serve_protocol(Factory factory) {
-  serve_in_loop([factory](sluice::EventLoop& /*loop*/) { return factory(); });
+  sluice::EventLoop loop;
+  serve_in(loop, factory);
 }
 
 /// The same on several threads, with a loop each.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <sluice/tls.hpp>
@@ -18,12 +17,13 @@ inline std::shared_ptr<sluice::TlsContext> tls_context(CommandLine& options) {
                                      .min_version = sluice::TlsVersion::tls_1_3});
 }
 
-/// serve_protocol over TLS.
+/// Serves a protocol over TLS until standard input ends.
 template <class Factory>
 void serve_securely(std::shared_ptr<sluice::TlsContext> context, Factory factory) {
   sluice::ServerOptions options = server_options();
   options.ssl = std::move(context);
-  serve_in_loop([factory](sluice::EventLoop& /*loop*/) { return factory(); }, std::move(options));
+  sluice::EventLoop loop;
+  serve_in(loop, factory, std::move(options));
 }
 
 }  // namespace bench
