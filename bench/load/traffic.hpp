@@ -29,6 +29,10 @@ class Traffic {
   virtual void start() {}
   /// Waits for the server, at most `timeout_ms`, and does what there is to do.
   virtual void turn(int timeout_ms) = 0;
+  /// Asks for nothing more from now on, so that no server is left in the midst of an answer.
+  virtual void wind_down() {}
+  /// Whether everything that was asked for has arrived.
+  [[nodiscard]] virtual bool is_idle() const { return true; }
 
   /// What has been received so far. Any thread.
   [[nodiscard]] std::uint64_t bytes() const noexcept {

@@ -4,28 +4,13 @@
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <string>
-#include <system_error>
-#include <utility>
 
+#include "echo_protocol.hpp"
 #include "serving.hpp"
 #include "workloads.hpp"
 
 namespace bench {
 namespace {
-
-class Echo : public sluice::Protocol {
- public:
-  void connection_made(std::shared_ptr<sluice::Transport> transport) override {
-    transport_ = std::move(transport);
-  }
-  void data_received(sluice::Bytes data) override { transport_->write(data); }
-  void pause_writing() override { transport_->pause_reading(); }
-  void resume_writing() override { transport_->resume_reading(); }
-  void connection_lost(std::error_code /*error*/) override { transport_.reset(); }
-
- private:
-  std::shared_ptr<sluice::Transport> transport_;
-};
 
 sluice::Task<> echo(sluice::StreamReader reader, sluice::StreamWriter writer) {
   for (;;) {

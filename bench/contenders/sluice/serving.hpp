@@ -17,6 +17,15 @@ using Listen = std::function<std::shared_ptr<sluice::Server>(
 /// of its own, the port is one.
 void serve_tcp(const Listen& listen, std::size_t threads = 1);
 
+/// serve_tcp on one thread of `factory(loop)`, a protocol, for each connection.
+template <class Factory>
+void serve_in_loop(Factory factory) {
+  serve_tcp([factory](sluice::EventLoop& loop, std::uint16_t port, sluice::ServerOptions options) {
+    return loop.run_until_complete(loop.create_server([&loop, factory] { return factory(loop); },
+                                                      "127.0.0.1", port, std::move(options)));
+  });
+}
+
 /// serve_tcp of a protocol for each connection.
 template <class Factory>
 void serve_protocol(Factory factory, std::size_t threads = 1) {

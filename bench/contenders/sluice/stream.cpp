@@ -6,59 +6,16 @@
 #include <sluice/sluice.hpp>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "common/listening_socket.hpp"
 #include "common/messages.hpp"
 #include "common/require.hpp"
 #include "serving.hpp"
+#include "stream_protocol.hpp"
 #include "workloads.hpp"
 
 namespace bench {
-namespace {
-
-struct Chunk {
-  std::string borrowed;
-  sluice::Buffer owned{};
-};
-
-// Of a Protocol for sockets and of a WriteProtocol for pipes.
-template <class Kind, class TransportKind>
-class Streamer : public Kind {
- public:
-  explicit Streamer(const Chunk& chunk) : chunk_(chunk) {}
-  void connection_made(std::shared_ptr<TransportKind> transport) override {
-    transport_ = std::move(transport);
-    produce();
-  }
-  void pause_writing() override { paused_ = true; }
-  void resume_writing() override {
-    paused_ = false;
-    produce();
-  }
-  void connection_lost(std::error_code /*error*/) override { transport_.reset(); }
-
- private:
-  void produce() {
-    while (!paused_ && !transport_->is_closing()) {
-      if (chunk_.owned.empty()) {
-        transport_->write(chunk_.borrowed);
-      } else {
-        transport_->write(chunk_.owned);
-      }
-    }
-  }
-
-  const Chunk& chunk_;
-  bool paused_ = false;
-  std::shared_ptr<TransportKind> transport_;
-};
-
-using SocketStreamer = Streamer<sluice::Protocol, sluice::Transport>;
-using PipeStreamer = Streamer<sluice::WriteProtocol, sluice::WriteTransport>;
-
-}  // namespace
 
 void serve_stream(CommandLine& options) {
   Chunk chunk{pattern(options.number("size", 65536))};
