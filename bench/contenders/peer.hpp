@@ -8,10 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,10 +19,6 @@
 #include "common/require.hpp"
 
 namespace bench {
-
-// What the workload `slow` offers to a client that does not read: 100 MB in writes of 64 KiB.
-inline constexpr std::size_t slow_chunk_bytes = 64 * 1024;
-inline constexpr std::size_t slow_chunks = 100 * 1000 * 1000 / slow_chunk_bytes;
 
 struct PeerOptions {
   std::string workload;
@@ -62,6 +55,9 @@ inline PeerOptions read_options(CommandLine& line) {
     (void)line.text(name);
   }
   line.reject_the_rest();
+  if (options.size == 0) {
+    throw std::invalid_argument("--size must be positive");
+  }
   return options;
 }
 
@@ -111,25 +107,5 @@ struct Pieces {
   std::string bytes;
   std::vector<std::string_view> parts;
 };
-
-// How many messages a client of the workload `deep` asks for, if it does not only want an echo.
-inline std::optional<std::uint64_t> deep_count(std::string_view received) {
-  std::uint64_t count = 0;
-  if (received.size() != sizeof count) {
-    return std::nullopt;
-  }
-  std::memcpy(&count, received.data(), sizeof count);
-  return count;
-}
-
-// The messages of the workload `deep`, one call of `write` for each.
-template <class Write>
-void write_deep(std::uint64_t count, Write write) {
-  std::string message = pattern(100);
-  for (std::uint64_t index = 0; index < count; ++index) {
-    std::memcpy(message.data(), &index, sizeof index);
-    write(std::string_view(message));
-  }
-}
 
 }  // namespace bench

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/slow_offer.hpp"
 #include "contenders/peer.hpp"
 #include "sessions.hpp"
 

@@ -1,7 +1,10 @@
 #include "message_workloads.hpp"
 
+#include <cstdint>
 #include <set>
 #include <utility>
+
+#include "common/deep_messages.hpp"
 
 namespace bench::with_asio {
 namespace {
@@ -44,10 +47,14 @@ class Deep : public QueuedSession<std::string> {
 
  private:
   void received(std::string_view data) override {
-    if (const auto count = deep_count(data)) {
-      write_deep(*count, [this](std::string_view message) { write(std::string(message)); });
-    } else {
+    const auto writes = deep_request(data);
+    if (!writes) {
       write(std::string(data));
+      return;
+    }
+    DeepMessage message;
+    for (std::uint64_t number = 0; number < *writes; ++number) {
+      write(std::string(message.numbered(number)));
     }
   }
 };

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/listening_socket.hpp"
+#include "common/tls_channel.hpp"
 #include "connection.hpp"
 #include "contenders/peer.hpp"
 #include "workloads.hpp"
@@ -28,13 +29,12 @@ struct FreeWith {
 using Base = std::unique_ptr<event_base, FreeWith<event_base_free>>;
 using Event = std::unique_ptr<event, FreeWith<event_free>>;
 using Listener = std::unique_ptr<evconnlistener, FreeWith<evconnlistener_free>>;
-using TlsContext = std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>>;
 
 struct Server {
   Base base;
   MakeConnection make;
   // Null: plain.
-  TlsContext tls;
+  TlsContextPointer tls;
   bool is_tcp = true;
 };
 
@@ -44,16 +44,6 @@ T* require_made(T* object, const char* what) {
     throw std::runtime_error(std::string(what) + " failed");
   }
   return object;
-}
-
-TlsContext tls_context(const PeerOptions& options) {
-  TlsContext context(require_made(SSL_CTX_new(TLS_server_method()), "SSL_CTX_new"));
-  if (SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
-      SSL_CTX_use_certificate_chain_file(context.get(), options.certificate.c_str()) != 1 ||
-      SSL_CTX_use_PrivateKey_file(context.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    throw std::runtime_error("--cert and --key name no certificate and its key");
-  }
-  return context;
 }
 
 void on_client(evconnlistener* /*listener*/, evutil_socket_t socket, sockaddr* /*address*/,
@@ -89,7 +79,7 @@ void serve(const PeerOptions& options) {
   Server server{.base = Base(require_made(event_base_new(), "event_base_new")),
                 .make = find_workload(options)};
   if (options.workload.starts_with("tls_")) {
-    server.tls = tls_context(options);
+    server.tls = tls_server_context(options.certificate, options.key);
   }
   const Event input(event_new(server.base.get(), STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin,
                               server.base.get()));

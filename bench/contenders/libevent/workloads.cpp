@@ -8,6 +8,9 @@
 #include <unordered_set>
 #include <utility>
 
+#include "common/deep_messages.hpp"
+#include "common/slow_offer.hpp"
+
 namespace bench::libevent {
 namespace {
 
@@ -149,11 +152,15 @@ class Deep : public Connection {
     std::array<char, sizeof(std::uint64_t)> request;
     const std::size_t size = evbuffer_get_length(input);
     evbuffer_copyout(input, request.data(), request.size());
-    if (const auto count = deep_count({request.data(), size})) {
-      evbuffer_drain(input, size);
-      write_deep(*count, [this](std::string_view message) { write(message); });
-    } else {
+    const auto writes = deep_request({request.data(), size});
+    if (!writes) {
       evbuffer_add_buffer(output(), input);
+      return;
+    }
+    evbuffer_drain(input, size);
+    DeepMessage message;
+    for (std::uint64_t number = 0; number < *writes; ++number) {
+      write(message.numbered(number));
     }
   }
 };

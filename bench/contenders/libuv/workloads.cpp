@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+
+#include "common/deep_messages.hpp"
+#include "common/slow_offer.hpp"
 
 namespace bench::libuv {
 namespace {
@@ -136,10 +138,14 @@ class FanOut : public Connection {
 
 class Deep : public Connection {
   void received(std::unique_ptr<char[]> bytes, std::size_t size) override {
-    if (const auto count = deep_count({bytes.get(), size})) {
-      write_deep(*count, [this](std::string_view message) { write_copy(message); });
-    } else {
+    const auto writes = deep_request({bytes.get(), size});
+    if (!writes) {
       write_owned(std::move(bytes), size);
+      return;
+    }
+    DeepMessage message;
+    for (std::uint64_t number = 0; number < *writes; ++number) {
+      write_copy(message.numbered(number));
     }
   }
 };

@@ -19,6 +19,7 @@ const slowChunks = Math.floor(100 * 1000 * 1000 / slowChunkBytes);
 const backlog = 4096;
 // So much for one peer, then it is the turn of the others.
 const turnBytes = 1024 * 1024;
+const maxTurnWrites = 256;
 
 class UnknownWorkload extends Error {}
 
@@ -61,16 +62,17 @@ function answerInPieces(count) {
 // Writes `chunk` `chunks` times, until write() says that the buffer is full, and on after 'drain'.
 function offer(socket, chunk, chunks) {
   let left = chunks;
-  let written = 0;
+  let writes = 0;
+  const turnWrites = Math.min(maxTurnWrites, Math.ceil(turnBytes / chunk.length));
   const fill = () => {
     while (left > 0 && !socket.destroyed) {
       // 'drain' comes before the next turn of the loop: a peer that keeps up would never let go of it.
-      if (written >= turnBytes) {
-        written = 0;
+      if (writes >= turnWrites) {
+        writes = 0;
         setImmediate(fill);
         return;
       }
-      written += chunk.length;
+      ++writes;
       --left;
       if (!socket.write(chunk)) {
         return;
@@ -158,6 +160,14 @@ function sendFile(path) {
   };
 }
 
+function sizeOf(options, otherwise) {
+  const size = Number(options.size ?? otherwise);
+  if (!Number.isInteger(size) || size <= 0) {
+    throw new Error('--size must be positive');
+  }
+  return size;
+}
+
 // What is done with each connection.
 function findWorkload(name, options) {
   switch (name) {
@@ -170,11 +180,11 @@ function findWorkload(name, options) {
       return answerInPieces(Number(options.pieces ?? 2));
     case 'stream':
     case 'tls_stream':
-      return stream(Number(options.size ?? 64 * 1024));
+      return stream(sizeOf(options, 64 * 1024));
     case 'slow':
       return slow();
     case 'fanout':
-      return fanOut(Number(options.size ?? 16 * 1024));
+      return fanOut(sizeOf(options, 16 * 1024));
     case 'deep':
       return deep;
     case 'sendfile':

@@ -21,6 +21,7 @@ SLOW_CHUNKS = 100 * 1000 * 1000 // SLOW_CHUNK_BYTES
 BACKLOG = 4096
 # So much for one peer, then it is the turn of the others.
 TURN_BYTES = 1024 * 1024
+TURN_WRITES = 256
 
 
 class UnknownWorkload(Exception):
@@ -88,16 +89,15 @@ class Stream(Connection):
         asyncio.get_running_loop().call_soon(self.offer)
 
     def offer(self):
-        written = 0
-        while not self.paused and self.left != 0 and self.is_open():
-            # asyncio writes at once: a peer that keeps up would never let go of the loop.
-            if written >= TURN_BYTES:
-                self.begin()
+        # asyncio writes at once: a peer that keeps up would never let go of the loop.
+        for _ in range(min(TURN_WRITES, -(-TURN_BYTES // len(self.chunk)))):
+            if self.paused or self.left == 0 or not self.is_open():
                 return
             if self.left is not None:
                 self.left -= 1
             self.transport.write(self.chunk)
-            written += len(self.chunk)
+        if not self.paused:
+            self.begin()
 
     def is_open(self):
         return self.transport is not None and not self.transport.is_closing()
@@ -272,13 +272,20 @@ def run(options):
     asyncio.run(serve(options))
 
 
+def positive(text):
+    number = int(text)
+    if number <= 0:
+        raise ValueError
+    return number
+
+
 def parse():
     parser = argparse.ArgumentParser(description="the server on asyncio or uvloop")
     parser.add_argument("workload")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--transport", default="tcp")
     parser.add_argument("--path")
-    parser.add_argument("--size", type=int)
+    parser.add_argument("--size", type=positive)
     parser.add_argument("--pieces", type=int, choices=sorted(PIECES), default=2)
     parser.add_argument("--owned", action="store_true", help="bytes are shared here in any case")
     parser.add_argument("--cert")
