@@ -58,14 +58,14 @@ void Connection::write_borrowed(std::string_view data) {
 
 void Connection::write(std::unique_ptr<WriteRequest> request, std::string_view data) {
   // libuv does not write to the bytes; its type serves reads as well.
-  request->buffer = uv_buf_init(const_cast<char*>(data.data()),  // NOLINT
-                                static_cast<unsigned>(data.size()));
+  request->buffer = uv_buf_init(const_cast<char*>(data.data()), static_cast<unsigned>(data.size()));
   request->request.data = request.get();
   if (uv_write(&request->request, &handle_.stream, &request->buffer, 1, on_written) < 0) {
     close();
     return;
   }
-  request.release();  // NOLINT: on_written deletes it
+  // on_written deletes it.
+  (void)request.release();
 }
 
 void Connection::received(std::unique_ptr<char[]> /*bytes*/, std::size_t /*size*/) {}
