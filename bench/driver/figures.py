@@ -35,6 +35,14 @@ BYTES = Figure("bytes", "throughput", "MB/s", over="window_ns", scale=1e3)
 LATENCY_P50 = Figure("latency_ns.p50", "latency p50", "µs", scale=1e-3)
 LATENCY_P99 = Figure("latency_ns.p99", "latency p99", "µs", scale=1e-3)
 RSS_PEAK = Figure("rss_peak_kib", "peak RSS", "MiB", scale=1 / 1024)
+QUEUEING = Figure("extra.queueing_cpu_ns_per_write", "of it queueing", "ns")
+DRAINING = Figure("extra.draining_cpu_ns_per_write", "of it draining", "ns")
+RSS_BEFORE = Figure("extra.rss_before_kib", "RSS before", "MiB", scale=1 / 1024)
+RSS_QUEUED = Figure("extra.rss_queued_kib", "RSS when queued", "MiB", scale=1 / 1024)
+RSS_AFTER_DRAIN = Figure("extra.rss_after_kib", "RSS after the drain", "MiB", scale=1 / 1024)
+BYTES_WHEN_ACCEPTED = Figure("extra.bytes_per_connection", "user memory per connection, accepted", "B")
+BYTES_AFTER_ECHO = Figure("extra.bytes_per_connection_after_echo", "user memory per connection, after an echo",
+                          "B")
 
 
 def look_up(report, path):

@@ -2,7 +2,8 @@
 import dataclasses
 
 from .contenders import PEERS
-from .figures import (Figure, LATENCY_P50, MESSAGES, contenders_of, number, ratios_of, spread, values_of)
+from .figures import (BYTES_AFTER_ECHO, Figure, MESSAGES, RSS_AFTER_DRAIN, RSS_BEFORE, RSS_QUEUED,
+                      contenders_of, number, ratios_of, spread, values_of)
 from .workloads import BY_NAME
 
 OURS = "sluice"
@@ -153,6 +154,36 @@ class AtMost:
 
 
 @dataclasses.dataclass(frozen=True)
+class Returned:
+    """Of the memory that was taken at most the part `left` is still there at the end."""
+    goal: str
+    workload: str
+    taken: Figure
+    after: Figure
+    before: Figure
+    left: float
+
+    def wanted(self):
+        return f"{self.workload}: {self.after.title}, of what was taken at most {self.left:.0%} is left"
+
+    def part_left(self, run):
+        taken, after, before = (figure.of(run) for figure in (self.taken, self.after, self.before))
+        if None in (taken, after, before) or taken <= before:
+            return None
+        return max(0, after - before) / (taken - before)
+
+    def judge(self, results):
+        # What is kept for reuse does not grow with what was taken: the case that takes most tells.
+        for case in reversed(results[self.workload]["cases"]):
+            parts = [self.part_left(runs[OURS]) for runs in case["rounds"] if OURS in runs]
+            parts = spread(part for part in parts if part is not None)
+            if parts is not None:
+                return Verdict(self.goal, self.wanted(), f"{parts.median:.1%} ({case['case']})",
+                               parts.median <= self.left)
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
 class LeastOfAll:
     """No contender has a smaller main figure."""
     goal: str
@@ -213,8 +244,16 @@ ALL = (
     Ratio("B3", "stream", 1.05),
     Ratio("B4", "fanout", 1.05),
     Ratio("B5", "pieces", 1.05),
+    Constant("B6", "deep", 1.10),
+    Returned("B6", "deep", RSS_QUEUED, RSS_AFTER_DRAIN, RSS_BEFORE, 0.10),
+    LeastOfAll("B7", "idle"),
+    AtMost("B7", "idle", BYTES_AFTER_ECHO, 512),
+    Ratio("B9", "tls_echo", 1.10),
+    Ratio("B9", "tls_stream", 1.10),
     Ratio("B12", "echo", 1.10, contender="sluice-coroutines", against="sluice"),
     Ratio("B12", "replies", 1.10, contender="sluice-coroutines", against="sluice"),
+    Scaling("B1", "scaling_replies", 1.8),
+    Scaling("B2", "scaling_echo", 1.8),
 )
 
 

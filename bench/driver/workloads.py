@@ -2,8 +2,8 @@
 import dataclasses
 
 from .contenders import OURS, PEERS
-from .figures import (BYTES, COST, COST_OF_BYTE, COST_OF_WRITE, Figure, LATENCY_P50, LATENCY_P99,
-                      MESSAGES, RSS_PEAK)
+from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE, COST_OF_WRITE, DRAINING, Figure, LATENCY_P50, LATENCY_P99,
+                      MESSAGES, QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -168,5 +168,87 @@ PIECES = Workload(
     "Each request is answered by 1 KiB in two or five write() calls; by hand, by one writev().",
     cases=tuple(map(pieces_case, (2, 5))), tiny=(pieces_case(5, 2),), contenders=OURS[:2] + PEERS)
 
-ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES)
+
+def deep_case(writes, contenders=()):
+    return Case(f"{writes:,} writes", load=options(writes=writes), contenders=contenders, x=writes)
+
+
+# Ten million writes are a gigabyte in the queue. A request object for each of them takes many times that.
+DEEP = Workload(
+    "deep", "B6", "Deep queue",
+    "Writes of 100 B are queued on a connection that is clogged, all in one callback; then the peer reads them.",
+    cases=(deep_case(1_000), deep_case(10_000), deep_case(100_000), deep_case(1_000_000, OURS),
+           deep_case(10_000_000, OURS)),
+    tiny=(deep_case(1_000),), contenders=OURS[:2] + PEERS, main=COST_OF_WRITE,
+    extras=(QUEUEING, DRAINING, RSS_QUEUED, RSS_AFTER_DRAIN, RSS_PEAK))
+
+
+def idle_case(connections):
+    return Case(f"{connections:,} connections", load=options(connections=connections))
+
+
+IDLE = Workload(
+    "idle", "B7", "Idle connections",
+    "Memory of its own that a connection takes from the server, when it is accepted and when it had one echo.",
+    cases=(idle_case(10_000),), tiny=(idle_case(1_000),), contenders=OURS + PEERS, server="echo",
+    main=BYTES_AFTER_ECHO, extras=(BYTES_WHEN_ACCEPTED, RSS_PEAK), rounds=3, rounds_of_peers=3)
+
+
+def tls_case(size, connections):
+    return Case(f"{size_text(size)} × {connections}", load=options(size=size, connections=connections))
+
+
+def tls_stream_case(size, connections):
+    return dataclasses.replace(tls_case(size, connections), server=options(size=size))
+
+
+TLS_CONTENDERS = OURS[:2] + ("asio-queue", "libevent", "asyncio", "uvloop", "node")
+CERTIFICATE = ("--cert", "{shared}/cert.pem", "--key", "{shared}/key.pem")
+TLS_ECHO = Workload(
+    "tls_echo", "B9", "TLS echo", "Echo over TLS 1.3.",
+    cases=(tls_case(KIB, 50), tls_case(64 * KIB, 50)), tiny=(tls_case(KIB, 2),), contenders=TLS_CONTENDERS,
+    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), server_options=CERTIFICATE, needs=("certificate",))
+TLS_STREAM = Workload(
+    "tls_stream", "B9", "TLS streaming", "Streaming over TLS 1.3.",
+    cases=(tls_stream_case(KIB, 1), tls_stream_case(64 * KIB, 1), tls_stream_case(64 * KIB, 8)),
+    tiny=(tls_stream_case(64 * KIB, 2),), contenders=TLS_CONTENDERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK),
+    server_options=CERTIFICATE, needs=("certificate",))
+
+
+def with_threads(case, threads):
+    return dataclasses.replace(case, label=f"{threads} thread{'s' if threads > 1 else ''}", x=threads,
+                               server=case.server + options(threads=threads))
+
+
+def scaling(workload, case):
+    """The workload served by one thread and by two. Nothing is pinned: the threads find their cores."""
+    return Workload(
+        f"scaling_{workload.name}", f"{workload.goal}", f"{workload.title}, one thread and two",
+        f"{case.label}. One loop for each thread of the server, connections shared by the kernel.",
+        cases=(with_threads(case, 1), with_threads(case, 2)), tiny=(with_threads(workload.tiny[0], 2),),
+        contenders=OURS[:2], extras=(MESSAGES, RSS_PEAK), server=workload.name, load=workload.name, pinned=False)
+
+
+SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50)))
+
+
+def growth(name, title, about, of, cases, axis):
+    return Workload(f"growth_{name}", "", title, about, cases=tuple(cases), tiny=of.tiny, contenders=OURS + PEERS,
+                    main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
+                    by_default=False)
+
+
+GROWTH = (
+    growth("connections", "Cost of an echo by connections", "Echo of 1 KiB.", ECHO,
+           (echo_case(KIB, connections, x=connections) for connections in (1, 10, 100, 1000, 10_000)),
+           "connections"),
+    growth("write_size", "Cost of a write by its size", "Streaming over one TCP connection.", STREAM,
+           (dataclasses.replace(stream_case("tcp", size, 1), label=size_text(size), x=size, contenders=(),
+                                server=options(size=size)) for size in (4 ** power for power in range(11))),
+           "bytes of a write"),
+    growth("gathered", "Cost of a reply by the replies that leave together", "Pipelined replies.", REPLIES,
+           (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
+)
+
+ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, TLS_ECHO, TLS_STREAM, *SCALING, *GROWTH)
 BY_NAME = {workload.name: workload for workload in ALL}

@@ -117,6 +117,15 @@ class GoalTest(unittest.TestCase):
         self.assertIs(self.judge(goal, support.fake_case("c", {"sluice": 512})).met, True)
         self.assertIs(self.judge(goal, support.fake_case("c", {"sluice": 513})).met, False)
 
+    def test_memory_is_returned(self):
+        goal = goals.Returned("B6", "deep", figures.RSS_QUEUED, figures.RSS_AFTER_DRAIN, figures.RSS_BEFORE, 0.10)
+        for after, met in ((2000, True), (2010, True), (2011, False), (1900, True)):
+            case = support.fake_case("c", {"sluice": 100})
+            case["rounds"][0]["sluice"]["extra"] = {"rss_before_kib": 2000, "rss_queued_kib": 2100,
+                                                    "rss_after_kib": after}
+            self.assertIs(self.judge(goal, case).met, met)
+        self.assertIsNone(self.judge(goal, support.fake_case("c", {"sluice": 100})))
+
     def test_least_of_all(self):
         goal = goals.LeastOfAll("B7", "echo")
         self.assertIs(self.judge(goal, support.fake_case("c", {"epoll": 5, "sluice": 4})).met, True)
