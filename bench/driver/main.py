@@ -59,6 +59,9 @@ def parse(arguments, preset):
     parser.add_argument("--contenders", metavar="A,B", default=list(preset.contenders),
                         type=names_of(contenders.BY_NAME, "contender"),
                         help=f"default: {', '.join(preset.contenders)}")
+    parser.add_argument("--require", metavar="A,B", default=[],
+                        type=names_of(contenders.BY_NAME, "contender"),
+                        help="fail if one of these is absent where it should take part")
     parser.add_argument("--repeat", metavar="N", type=positive,
                         help="this many rounds for every contender")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="all results, in one file")
@@ -104,6 +107,12 @@ def nothing_was_measured(documents):
             if not any(runs for case in result["cases"] for runs in case["rounds"])]
 
 
+def missing(documents, required):
+    """Required contenders that are absent, each with its workload and the reason."""
+    return [f"{result['workload']}: {name} is absent: {result['absent'][name]}"
+            for one in documents for result in one["results"] for name in required if name in result["absent"]]
+
+
 def list_all():
     for workload in workloads.ALL:
         print(f"{workload.name:20} {workload.goal:4} {len(workload.cases):2} cases  {workload.title}")
@@ -136,8 +145,9 @@ def run(arguments, preset):
         document.write(settings.json, document.joined(documents))
     if settings.results:
         render.render_folder(settings.results)
-    empty = nothing_was_measured(documents)
-    for name in empty:
-        print(f"{preset.program}: nothing was measured for {name}", file=sys.stderr)
+    complaints = [f"nothing was measured for {name}" for name in nothing_was_measured(documents)]
+    complaints += missing(documents, settings.require)
+    for complaint in complaints:
+        print(f"{preset.program}: {complaint}", file=sys.stderr)
     failed = any(result["failures"] for one in documents for result in one["results"])
-    return 1 if failed or empty else 0
+    return 1 if failed or complaints else 0

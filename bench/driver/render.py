@@ -1,7 +1,7 @@
 """From the files of results to what people read: text for a terminal, Markdown, charts."""
 from . import charts, document, goals
 from .contenders import BY_NAME as CONTENDERS
-from .figures import contenders_of, number, ratios_of, spread, values_of, with_spread
+from .figures import contenders_of, ratios_of, spread, values_of, with_spread
 from .workloads import ALL, BY_NAME
 
 MARKS = {True: "**met**", False: "**not met**", None: "open"}
@@ -16,7 +16,7 @@ def ratio(value):
 
 
 def table(head, rows):
-    """A Markdown table; cells that start with a digit are not aligned, which Markdown can live with."""
+    """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join("---" for _ in head) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
@@ -59,18 +59,20 @@ def workload_text(one, result):
     return "\n".join(lines) + "\n"
 
 
+def main_cell(case, name, figure):
+    """The ratio if the limit takes part, otherwise the figure."""
+    ratios = spread(ratios_of(case, name, figure))
+    return with_spread(ratios, ratio) if ratios else with_spread(spread(values_of(case, name, figure)))
+
+
 def main_table(result):
-    """Contenders down, cases across: the ratio if the limit takes part, otherwise the figure."""
-    workload = BY_NAME[result["workload"]]
-    rows = []
-    for name in contenders_of_result(result):
-        cells = []
-        for case in result["cases"]:
-            ratios = spread(ratios_of(case, name, workload.main))
-            cells.append(with_spread(ratios, ratio) if ratios else
-                         with_spread(spread(values_of(case, name, workload.main))))
-        rows.append([title_of(name), *cells])
-    return table(["contender", *[case["case"] for case in result["cases"]]], rows)
+    """Contenders and cases; whichever are more go down."""
+    figure, names = BY_NAME[result["workload"]].main, contenders_of_result(result)
+    cells = [[title_of(name), *[main_cell(case, name, figure) for case in result["cases"]]] for name in names]
+    head = ["", *[case["case"] for case in result["cases"]]]
+    if len(result["cases"]) > len(names):
+        head, *cells = map(list, zip(head, *cells))
+    return table(head, cells)
 
 
 def workload_section(result):

@@ -25,6 +25,10 @@ class SummaryTest(unittest.TestCase):
         self.assertIn("| Sluice | 1.03 (1.02..1.04) | 1.01 |", text)
         self.assertIn("| libuv | 2.10 |  |", text)
 
+    def test_whichever_are_more_go_down(self):
+        cases = [support.fake_case(f"case {number}", {"epoll": 100, "sluice": 100 + number}) for number in range(3)]
+        self.assertIn("| case 2 | 1.00 | 1.02 |", self.summary(support.fake_result("echo", *cases)))
+
     def test_every_figure_of_every_case(self):
         self.assertIn("| 64 B × 1 | Sluice | 2 | 1.03 (1.02..1.04) | 103 (102..104) | 1,000 (1,000..1,000) | "
                       "10.0 (10.0..10.0) | 30.0 (30.0..30.0) | 4.00 (4.00..4.00) |", self.summary(ECHO))

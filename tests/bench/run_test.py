@@ -49,6 +49,11 @@ class RunTest(ProgramsTestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("absent: sluice: unknown workload", done.stdout)
 
+    def test_a_contender_that_is_required_must_be_there(self):
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll,libuv", "--require", "epoll,libuv")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("echo: libuv is absent", done.stderr)
+
     def test_with_nobody_there_it_fails(self):
         done = self.bench("--tiny", "--workload", "echo", "--contenders", "libuv")
         self.assertEqual(done.returncode, 1)
