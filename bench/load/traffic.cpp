@@ -1,0 +1,159 @@
+#include "traffic.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+namespace bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Address address_from(CommandLine& options) {
+  const std::string transport = options.text("transport", "tcp");
+  Address address{.port = static_cast<std::uint16_t>(options.number("port", 0)),
+                  .path = options.text("path")};
+  if (transport == "unix") {
+    address.kind = Address::Kind::unix_socket;
+  } else if (transport == "pipe") {
+    address.kind = Address::Kind::fifo;
+  } else if (transport != "tcp") {
+    throw std::invalid_argument("no transport " + transport);
+  }
+  return address;
+}
+
+// Runs each traffic on a thread of its own. The first failure ends the waiting.
+class Threads {
+ public:
+  explicit Threads(const Traffics& traffics) {
+    for (const std::unique_ptr<Traffic>& traffic : traffics) {
+      threads_.emplace_back(
+          [this, &traffic = *traffic](const std::stop_token& stop) { run(traffic, stop); });
+    }
+  }
+
+  /// Throws what has gone wrong in a thread.
+  void wait_for(Clock::duration time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [this] { return failure_ != nullptr; });
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+  }
+  void stop() {
+    for (std::jthread& thread : threads_) {
+      thread.request_stop();
+    }
+    threads_.clear();
+  }
+
+ private:
+  void run(Traffic& traffic, const std::stop_token& stop) noexcept {
+    static constexpr int look_at_stop_every_ms = 50;
+    try {
+      traffic.start();
+      while (!stop.stop_requested()) {
+        traffic.turn(look_at_stop_every_ms);
+      }
+    } catch (...) {
+      const std::scoped_lock lock(mutex_);
+      failure_ = std::current_exception();
+      changed_.notify_one();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::exception_ptr failure_;
+  std::vector<std::jthread> threads_;
+};
+
+std::uint64_t bytes_of(const Traffics& traffics) {
+  std::uint64_t bytes = 0;
+  for (const auto& traffic : traffics) {
+    bytes += traffic->bytes();
+  }
+  return bytes;
+}
+
+struct Moment {
+  std::uint64_t bytes;
+  Clock::time_point time;
+  std::chrono::nanoseconds server_cpu;
+};
+
+Moment now(const Traffics& traffics, const ServerProcess& server) {
+  return {bytes_of(traffics), Clock::now(), server.cpu_time()};
+}
+
+void wait_for_a_message(Threads& threads, const Traffics& traffics, std::uint64_t until_bytes) {
+  std::uint64_t before = bytes_of(traffics);
+  Clock::time_point moved = Clock::now();
+  while (bytes_of(traffics) < until_bytes) {
+    threads.wait_for(std::chrono::milliseconds(10));
+    if (const std::uint64_t bytes = bytes_of(traffics); bytes != before) {
+      before = bytes;
+      moved = Clock::now();
+    } else if (Clock::now() - moved > patience) {
+      throw std::runtime_error("the server did nothing for a minute");
+    }
+  }
+}
+
+}  // namespace
+
+Target::Target(CommandLine& options)
+    : address(address_from(options)),
+      server(static_cast<pid_t>(options.number("server-pid", 0))),
+      connections(options.number("connections", 1)),
+      warm_up(options.number("warm-up-ms", 200)),
+      window(options.number("window-ms", 500)) {
+  if (server.pid() == 0 || connections == 0) {
+    throw std::invalid_argument("--server-pid is needed, and at least one connection");
+  }
+}
+
+std::vector<std::vector<Descriptor>> shares(std::vector<Descriptor> connections,
+                                            std::size_t threads) {
+  if (threads == 0 || threads > connections.size()) {
+    throw std::invalid_argument("each thread of the load needs a connection");
+  }
+  std::vector<std::vector<Descriptor>> result(threads);
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    result[i % threads].push_back(std::move(connections[i]));
+  }
+  return result;
+}
+
+Report measure(const Traffics& traffics, const Target& target, std::size_t message_bytes) {
+  Threads threads(traffics);
+  threads.wait_for(target.warm_up);
+  const auto set_in_window = [&](bool in_window) {
+    std::for_each(traffics.begin(), traffics.end(),
+                  [in_window](const auto& traffic) { traffic->set_in_window(in_window); });
+  };
+  set_in_window(true);
+  const Moment begin = now(traffics, target.server);
+  threads.wait_for(target.window);
+  wait_for_a_message(threads, traffics, begin.bytes + message_bytes);
+  const Moment end = now(traffics, target.server);
+  set_in_window(false);
+
+  Report report;
+  report.take_memory_of(target.server);
+  threads.stop();
+  report.bytes = end.bytes - begin.bytes;
+  report.messages = report.bytes / message_bytes;
+  report.window = end.time - begin.time;
+  report.server_cpu = end.server_cpu - begin.server_cpu;
+  for (const auto& traffic : traffics) {
+    report.latencies.merge(traffic->latencies());
+  }
+  return report;
+}
+
+}  // namespace bench
