@@ -49,6 +49,9 @@ inline Descriptor listen_on_loopback(std::uint16_t port = 0, bool share_port = f
   Descriptor listener(
       require(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
   const int on = 1;
+  // A port that was given may have been that of a run just ended.
+  require(setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on),
+          "setsockopt SO_REUSEADDR");
   if (share_port) {
     require(setsockopt(listener.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on),
             "setsockopt SO_REUSEPORT");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,6 +22,11 @@ void set_non_blocking(int fd) {
 template <class SocketAddress>
 Descriptor connect_stream(int family, const SocketAddress& address) {
   Descriptor connection(require(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  // Bounds connect(2), which waits for room in the server's queue.
+  const timeval longest{
+      .tv_sec = std::chrono::duration_cast<std::chrono::seconds>(patience).count(), .tv_usec = 0};
+  require(setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest),
+          "setsockopt SO_SNDTIMEO");
   require(connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
           "connect");
   set_non_blocking(connection.get());

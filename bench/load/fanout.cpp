@@ -35,6 +35,8 @@ class Audience final : public Traffic {
   }
 
   void start() override { ask(); }
+  void wind_down() override { winding_down_ = true; }
+  [[nodiscard]] bool is_idle() const override { return awaited_ == 0; }
   void turn(int timeout_ms) override {
     readiness_.wait(timeout_ms, [this](std::size_t place) { receive(connections_[place].get()); });
   }
@@ -56,13 +58,14 @@ class Audience final : public Traffic {
       awaited_ -= got;
       count(got);
     } while (got == in_.size());
-    if (awaited_ == 0) {
+    if (awaited_ == 0 && !winding_down_) {
       ask();
     }
   }
 
   std::size_t round_bytes_;
   std::size_t awaited_ = 0;
+  bool winding_down_ = false;
   Readiness readiness_;
   std::vector<Descriptor> connections_;
   std::vector<char> in_ = std::vector<char>(read_buffer_bytes);

@@ -2,39 +2,31 @@
 // measures what that costs the server. Prints one JSON object.
 
 #include <array>
-#include <stdexcept>
-#include <string>
-#include <string_view>
 
 #include "common/program.hpp"
+#include "common/workload_table.hpp"
 #include "report.hpp"
 #include "workloads.hpp"
 
 namespace {
 
-struct Workload {
-  std::string_view name;
-  bench::Report (*run)(bench::CommandLine& options);
-};
+using Loading = bench::Workload<bench::Report(bench::CommandLine&)>;
 
 constexpr std::array workloads{
-    Workload{"replies", bench::load_replies}, Workload{"echo", bench::load_echo},
-    Workload{"pieces", bench::load_pieces},   Workload{"stream", bench::load_stream},
-    Workload{"fanout", bench::load_fanout},
+    Loading{"replies", bench::load_replies},   Loading{"echo", bench::load_echo},
+    Loading{"pieces", bench::load_pieces},     Loading{"stream", bench::load_stream},
+    Loading{"fanout", bench::load_fanout},     Loading{"deep", bench::load_deep},
+    Loading{"idle", bench::load_idle},         Loading{"slow", bench::load_slow},
+    Loading{"tls_echo", bench::load_tls_echo}, Loading{"tls_stream", bench::load_tls_stream},
+    Loading{"relay", bench::load_relay},       Loading{"sendfile", bench::load_sendfile},
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   return bench::run_program(argc, argv, [](bench::CommandLine& options) {
-    for (const Workload& workload : workloads) {
-      if (workload.name == options.workload()) {
-        bench::Report report = workload.run(options);
-        report.workload = workload.name;
-        print(report);
-        return;
-      }
-    }
-    throw std::invalid_argument("no workload " + options.workload());
+    bench::Report report = bench::run_workload(workloads, options);
+    report.workload = options.workload();
+    print(report);
   });
 }

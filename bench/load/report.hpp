@@ -14,7 +14,8 @@ namespace bench {
 /// What one run of the load has found.
 struct Report {
   std::string workload;
-  std::uint64_t messages = 0;
+  /// With the part of one that had arrived at the end.
+  double messages = 0;
   std::uint64_t bytes = 0;
   std::chrono::nanoseconds window{};
   std::chrono::nanoseconds server_cpu{};

@@ -39,10 +39,13 @@ class RequestReply final : public Traffic {
   }
 
   void start() override {
+    busy_ = connections_.size();
     for (Connection& connection : connections_) {
       send_batch(connection);
     }
   }
+  void wind_down() override { winding_down_ = true; }
+  [[nodiscard]] bool is_idle() const override { return busy_ == 0; }
   void turn(int timeout_ms) override {
     readiness_.wait(timeout_ms, [this](std::size_t place) {
       Connection& connection = connections_[place];
@@ -86,7 +89,11 @@ class RequestReply final : public Traffic {
         if (take_latencies_) {
           take_latency_since(connection.begin);
         }
-        send_batch(connection);
+        if (winding_down_) {
+          --busy_;
+        } else {
+          send_batch(connection);
+        }
       }
     } while (got == in_.size());
   }
@@ -94,6 +101,8 @@ class RequestReply final : public Traffic {
   std::string_view batch_;
   std::size_t reply_bytes_;
   bool take_latencies_;
+  bool winding_down_ = false;
+  std::size_t busy_ = 0;
   Readiness readiness_;
   std::vector<Connection> connections_;
   std::vector<char> in_ = std::vector<char>(read_buffer_bytes);

@@ -22,11 +22,11 @@ std::chrono::nanoseconds ServerProcess::cpu_time() const {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-std::size_t ServerProcess::status_value(const char* name) const {
-  const std::string path = "/proc/" + std::to_string(pid_) + "/status";
-  std::ifstream status(path);
+std::size_t ServerProcess::value(const char* file, const char* name) const {
+  const std::string path = "/proc/" + std::to_string(pid_) + "/" + file;
+  std::ifstream lines(path);
   const std::string prefix = std::string(name) + ":";
-  for (std::string line; std::getline(status, line);) {
+  for (std::string line; std::getline(lines, line);) {
     if (line.starts_with(prefix)) {
       std::istringstream words(line.substr(prefix.size()));
       std::size_t kib = 0;

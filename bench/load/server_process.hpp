@@ -16,12 +16,14 @@ class ServerProcess {
   /// Of all its threads, in user space and in the kernel.
   [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
   /// In KiB, now and at most so far.
-  [[nodiscard]] std::size_t rss_kib() const { return status_value("VmRSS"); }
-  [[nodiscard]] std::size_t rss_peak_kib() const { return status_value("VmHWM"); }
+  [[nodiscard]] std::size_t rss_kib() const { return value("status", "VmRSS"); }
+  [[nodiscard]] std::size_t rss_peak_kib() const { return value("status", "VmHWM"); }
+  /// Counted page by page; VmRSS may lag behind by some hundred KiB.
+  [[nodiscard]] std::size_t exact_rss_kib() const { return value("smaps_rollup", "Rss"); }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
  private:
-  [[nodiscard]] std::size_t status_value(const char* name) const;
+  [[nodiscard]] std::size_t value(const char* file, const char* name) const;
 
   pid_t pid_;
   clockid_t clock_{};

@@ -26,6 +26,24 @@ Address address_from(CommandLine& options) {
   return address;
 }
 
+// Throws when no byte has come for too long.
+class Progress {
+ public:
+  explicit Progress(std::uint64_t bytes) : bytes_(bytes) {}
+  void look_at(std::uint64_t bytes) {
+    if (bytes != bytes_) {
+      bytes_ = bytes;
+      moved_ = Clock::now();
+    } else if (Clock::now() - moved_ > patience) {
+      throw std::runtime_error("the server did nothing for a minute");
+    }
+  }
+
+ private:
+  std::uint64_t bytes_;
+  Clock::time_point moved_ = Clock::now();
+};
+
 // Runs each traffic on a thread of its own. The first failure ends the waiting.
 class Threads {
  public:
@@ -44,11 +62,13 @@ class Threads {
       std::rethrow_exception(failure_);
     }
   }
+  /// Lets what is under way end. Throws likewise.
   void stop() {
     for (std::jthread& thread : threads_) {
       thread.request_stop();
     }
     threads_.clear();
+    wait_for(Clock::duration::zero());
   }
 
  private:
@@ -58,6 +78,11 @@ class Threads {
       traffic.start();
       while (!stop.stop_requested()) {
         traffic.turn(look_at_stop_every_ms);
+      }
+      traffic.wind_down();
+      for (Progress progress(traffic.bytes()); !traffic.is_idle();) {
+        traffic.turn(look_at_stop_every_ms);
+        progress.look_at(traffic.bytes());
       }
     } catch (...) {
       const std::scoped_lock lock(mutex_);
@@ -90,18 +115,21 @@ Moment now(const Traffics& traffics, const ServerProcess& server) {
   return {bytes_of(traffics), Clock::now(), server.cpu_time()};
 }
 
-void wait_for_a_message(Threads& threads, const Traffics& traffics, std::uint64_t until_bytes) {
-  std::uint64_t before = bytes_of(traffics);
-  Clock::time_point moved = Clock::now();
-  while (bytes_of(traffics) < until_bytes) {
+// On a busy machine the server may not have run at all, and what came was sent before.
+bool is_measurable(const Moment& begin, const Moment& end, std::size_t message_bytes) {
+  return end.bytes - begin.bytes >= message_bytes && end.server_cpu > begin.server_cpu;
+}
+
+Moment wait_for_end(Threads& threads, const Traffics& traffics, const Target& target,
+                    const Moment& begin, std::size_t message_bytes) {
+  threads.wait_for(target.window);
+  Moment end = now(traffics, target.server);
+  for (Progress progress(end.bytes); !is_measurable(begin, end, message_bytes);) {
     threads.wait_for(std::chrono::milliseconds(10));
-    if (const std::uint64_t bytes = bytes_of(traffics); bytes != before) {
-      before = bytes;
-      moved = Clock::now();
-    } else if (Clock::now() - moved > patience) {
-      throw std::runtime_error("the server did nothing for a minute");
-    }
+    end = now(traffics, target.server);
+    progress.look_at(end.bytes);
   }
+  return end;
 }
 
 }  // namespace
@@ -138,16 +166,14 @@ Report measure(const Traffics& traffics, const Target& target, std::size_t messa
   };
   set_in_window(true);
   const Moment begin = now(traffics, target.server);
-  threads.wait_for(target.window);
-  wait_for_a_message(threads, traffics, begin.bytes + message_bytes);
-  const Moment end = now(traffics, target.server);
+  const Moment end = wait_for_end(threads, traffics, target, begin, message_bytes);
   set_in_window(false);
 
   Report report;
   report.take_memory_of(target.server);
   threads.stop();
   report.bytes = end.bytes - begin.bytes;
-  report.messages = report.bytes / message_bytes;
+  report.messages = static_cast<double>(report.bytes) / static_cast<double>(message_bytes);
   report.window = end.time - begin.time;
   report.server_cpu = end.server_cpu - begin.server_cpu;
   for (const auto& traffic : traffics) {

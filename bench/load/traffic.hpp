@@ -29,6 +29,10 @@ class Traffic {
   virtual void start() {}
   /// Waits for the server, at most `timeout_ms`, and does what there is to do.
   virtual void turn(int timeout_ms) = 0;
+  /// Asks for nothing more from now on, so that no server is left in the midst of an answer.
+  virtual void wind_down() {}
+  /// Whether everything that was asked for has arrived.
+  [[nodiscard]] virtual bool is_idle() const { return true; }
 
   /// What has been received so far. Any thread.
   [[nodiscard]] std::uint64_t bytes() const noexcept {
@@ -75,8 +79,8 @@ std::vector<std::vector<Descriptor>> shares(std::vector<Descriptor> connections,
                                             std::size_t threads);
 
 /// Lets the traffic run, each on a thread of its own, and reports on the window after the warm-up.
-/// The window grows until one message was completed in it; without a byte for a minute this throws.
-/// The workload's name and the sum are left to the caller.
+/// The window grows until one message was completed in it and the server has run; without a byte
+/// for a minute this throws. The workload's name and the sum are left to the caller.
 Report measure(const Traffics& traffics, const Target& target, std::size_t message_bytes);
 
 }  // namespace bench

@@ -332,6 +332,7 @@ class EventLoop {
   }
 
  private:
+  friend class LoopGroup;
   using Handler = detail::UniqueFunction<void(const ExceptionContext&)>;
 
   template <class P, class Factory>
@@ -390,6 +391,9 @@ class EventLoop {
   Future<std::shared_ptr<Server>> listen_tcp(detail::ProtocolFactory factory,
                                              std::vector<std::string> hosts, std::uint16_t port,
                                              ServerOptions options);
+  [[nodiscard]] std::shared_ptr<Server> listen_at(detail::ProtocolFactory factory,
+                                                  const std::vector<SocketAddress>& addresses,
+                                                  const ServerOptions& options);
   Future<std::shared_ptr<Server>> listen_unix(detail::ProtocolFactory factory, std::string path,
                                               ServerOptions options);
   Future<detail::Established<WriteTransport>> open_write_pipe(detail::ProtocolFactory factory,

@@ -10,6 +10,7 @@
 #include "sluice/fd.hpp"
 #include "sluice/future.hpp"
 #include "sluice/handle.hpp"
+#include "sluice/loop_group.hpp"
 #include "sluice/options.hpp"
 #include "sluice/process.hpp"
 #include "sluice/protocol.hpp"

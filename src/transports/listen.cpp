@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
@@ -112,6 +113,28 @@ void Binder::bind(const SocketAddress& address) {
   bound_.push_back({fd.release().release(), name.ok() ? name.value : address});
 }
 
+/// Throws std::system_error, with nothing left open.
+std::shared_ptr<Server> make_tcp_server(loop::LoopCore& loop, detail::ProtocolFactory factory,
+                                        const std::vector<SocketAddress>& addresses,
+                                        const ServerOptions& options) {
+  Binder binder(loop, options);
+  std::string names;
+  for (const SocketAddress& address : addresses) {
+    names += (names.empty() ? "" : ", ") + address.to_string();
+    binder.bind(address);
+  }
+  if (binder.empty()) {
+    throw std::system_error(
+        std::make_error_code(std::errc::address_not_available),
+        "could not bind on any address out of " + (names.empty() ? "none" : names));
+  }
+  auto server = std::make_shared<StreamServer>(loop, std::move(factory), options, binder.take());
+  if (options.start_serving) {
+    server->start_serving();
+  }
+  return server;
+}
+
 /// One create_server: collects the addresses of all hosts, then binds.
 class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
  public:
@@ -163,31 +186,14 @@ class ServerSetup : public std::enable_shared_from_this<ServerSetup> {
   }
 
   void listen() {
+    std::vector<SocketAddress> all;
+    for (const auto& addresses : answers_) {
+      std::ranges::copy_if(addresses, std::back_inserter(all), [&](const SocketAddress& address) {
+        return std::ranges::find(all, address) == all.end();
+      });
+    }
     try {
-      Binder binder(*loop_, options_);
-      std::vector<SocketAddress> seen;
-      std::string names;
-      for (const auto& addresses : answers_) {
-        for (const SocketAddress& address : addresses) {
-          if (std::ranges::find(seen, address) != seen.end()) {
-            continue;
-          }
-          seen.push_back(address);
-          names += (names.empty() ? "" : ", ") + address.to_string();
-          binder.bind(address);
-        }
-      }
-      if (binder.empty()) {
-        throw std::system_error(
-            std::make_error_code(std::errc::address_not_available),
-            "could not bind on any address out of " + (names.empty() ? "none" : names));
-      }
-      auto server =
-          std::make_shared<StreamServer>(*loop_, std::move(factory_), options_, binder.take());
-      if (options_.start_serving) {
-        server->start_serving();
-      }
-      result_.set_result(std::move(server));
+      result_.set_result(make_tcp_server(*loop_, std::move(factory_), all, options_));
     } catch (...) {
       result_.set_exception(std::current_exception());
     }
@@ -243,6 +249,13 @@ Future<std::shared_ptr<Server>> EventLoop::listen_tcp(detail::ProtocolFactory fa
     result.set_exception(std::current_exception());
   }
   return result;
+}
+
+std::shared_ptr<Server> EventLoop::listen_at(detail::ProtocolFactory factory,
+                                             const std::vector<SocketAddress>& addresses,
+                                             const ServerOptions& options) {
+  core_->check_usable();
+  return make_tcp_server(*core_, std::move(factory), addresses, options);
 }
 
 Future<std::shared_ptr<Server>> EventLoop::listen_unix(detail::ProtocolFactory factory,

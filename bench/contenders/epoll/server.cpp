@@ -72,11 +72,16 @@ class EndOfInput final : public Watched {
   Reactor& reactor_;
 };
 
-void accept_and_run(Descriptor listener, const PrepareThread& prepare, std::uint32_t events) {
-  Reactor reactor;
-  reactor.watch(std::make_unique<Acceptor>(std::move(listener), reactor, prepare(), events),
+void accept_and_run(Reactor& reactor, Descriptor listener, MakeConnection make,
+                    std::uint32_t events) {
+  reactor.watch(std::make_unique<Acceptor>(std::move(listener), reactor, std::move(make), events),
                 EPOLLIN);
   run_until_end_of_input(reactor);
+}
+
+void accept_and_run(Descriptor listener, const PrepareThread& prepare, std::uint32_t events) {
+  Reactor reactor;
+  accept_and_run(reactor, std::move(listener), prepare(), events);
 }
 
 }  // namespace
@@ -98,6 +103,12 @@ void serve_tcp(const PrepareThread& prepare, std::size_t threads, std::uint32_t 
     listeners.pop_back();
   }
   accept_and_run(std::move(listeners.front()), prepare, events);
+}
+
+void serve_tcp(Reactor& reactor, MakeConnection make, std::uint32_t events) {
+  Descriptor listener = listen_on_loopback();
+  announce(port_of(listener.get()));
+  accept_and_run(reactor, std::move(listener), std::move(make), events);
 }
 
 void serve_unix(const std::string& path, const PrepareThread& prepare, std::uint32_t events) {

@@ -20,6 +20,9 @@ using PrepareThread = std::function<MakeConnection()>;
 /// listening socket of its own, the port is one. `events` are what connections are watched for.
 void serve_tcp(const PrepareThread& prepare, std::size_t threads, std::uint32_t events);
 
+/// The same on one thread, in a loop of the caller's.
+void serve_tcp(Reactor& reactor, MakeConnection make, std::uint32_t events);
+
 /// The same on a Unix socket, on one thread.
 void serve_unix(const std::string& path, const PrepareThread& prepare, std::uint32_t events);
 

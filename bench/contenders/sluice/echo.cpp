@@ -4,28 +4,13 @@
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <string>
-#include <system_error>
-#include <utility>
 
+#include "echo_protocol.hpp"
 #include "serving.hpp"
 #include "workloads.hpp"
 
 namespace bench {
 namespace {
-
-class Echo : public sluice::Protocol {
- public:
-  void connection_made(std::shared_ptr<sluice::Transport> transport) override {
-    transport_ = std::move(transport);
-  }
-  void data_received(sluice::Bytes data) override { transport_->write(data); }
-  void pause_writing() override { transport_->pause_reading(); }
-  void resume_writing() override { transport_->resume_reading(); }
-  void connection_lost(std::error_code /*error*/) override { transport_.reset(); }
-
- private:
-  std::shared_ptr<sluice::Transport> transport_;
-};
 
 sluice::Task<> echo(sluice::StreamReader reader, sluice::StreamWriter writer) {
   for (;;) {
@@ -42,11 +27,11 @@ sluice::Task<> echo(sluice::StreamReader reader, sluice::StreamWriter writer) {
 }  // namespace
 
 void serve_echo(CommandLine& options) {
-  const std::size_t threads = options.number("threads", 1);
   const bool coroutines = options.flag("coroutines");
+  const std::size_t threads = coroutines ? 1 : options.number("threads", 1);
   options.reject_the_rest();
   if (coroutines) {
-    serve_coroutine(echo, threads);
+    serve_coroutine(echo);
   } else {
     serve_protocol([] { return std::make_shared<Echo>(); }, threads);
   }

@@ -1,35 +1,26 @@
 // The workloads as simple programs on the public API of Sluice, without a trick.
 
 #include <array>
-#include <stdexcept>
-#include <string_view>
 
 #include "common/program.hpp"
+#include "common/workload_table.hpp"
 #include "workloads.hpp"
 
 namespace {
 
-struct Workload {
-  std::string_view name;
-  void (*serve)(bench::CommandLine& options);
-};
+using Serving = bench::Workload<void(bench::CommandLine&)>;
 
 constexpr std::array workloads{
-    Workload{"replies", bench::serve_replies}, Workload{"echo", bench::serve_echo},
-    Workload{"pieces", bench::serve_pieces},   Workload{"stream", bench::serve_stream},
-    Workload{"fanout", bench::serve_fanout},
+    Serving{"replies", bench::serve_replies},   Serving{"echo", bench::serve_echo},
+    Serving{"pieces", bench::serve_pieces},     Serving{"stream", bench::serve_stream},
+    Serving{"fanout", bench::serve_fanout},     Serving{"deep", bench::serve_deep},
+    Serving{"slow", bench::serve_slow},         Serving{"relay", bench::serve_relay},
+    Serving{"sendfile", bench::serve_sendfile},
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::run_program(argc, argv, [](bench::CommandLine& options) {
-    for (const Workload& workload : workloads) {
-      if (workload.name == options.workload()) {
-        workload.serve(options);
-        return;
-      }
-    }
-    throw std::invalid_argument("no workload " + options.workload());
-  });
+  return bench::run_program(
+      argc, argv, [](bench::CommandLine& options) { bench::run_workload(workloads, options); });
 }

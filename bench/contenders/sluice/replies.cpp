@@ -52,11 +52,11 @@ sluice::Task<> reply(sluice::StreamReader reader, sluice::StreamWriter writer) {
 }  // namespace
 
 void serve_replies(CommandLine& options) {
-  const std::size_t threads = options.number("threads", 1);
   const bool coroutines = options.flag("coroutines");
+  const std::size_t threads = coroutines ? 1 : options.number("threads", 1);
   options.reject_the_rest();
   if (coroutines) {
-    serve_coroutine(reply, threads);
+    serve_coroutine(reply);
   } else {
     serve_protocol([] { return std::make_shared<Replier>(); }, threads);
   }

@@ -3,11 +3,7 @@
 #include <unistd.h>
 
 #include <system_error>
-#include <thread>
-#include <utility>
-#include <vector>
 
-#include "common/listening_socket.hpp"
 #include "common/require.hpp"
 
 namespace bench {
@@ -24,31 +20,16 @@ class EndOfInput : public sluice::ReadProtocol {
 
 }  // namespace
 
-void run_until_end_of_input(sluice::EventLoop& loop) {
-  sluice::Fd input(require(dup(STDIN_FILENO), "dup"));
-  loop.run_until_complete(loop.connect_read_pipe(
-      [&loop] { return std::make_shared<EndOfInput>(loop); }, std::move(input)));
-  loop.run_forever();
-}
-
-void serve_tcp(const Listen& listen, std::size_t threads) {
+sluice::ServerOptions server_options() {
   sluice::ServerOptions options;
   options.backlog = listen_backlog;
-  options.reuse_port = threads > 1;
+  return options;
+}
 
-  sluice::EventLoop loop;
-  const auto server = listen(loop, 0, options);
-  const std::uint16_t port = server->sockets().front().port();
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < threads; ++i) {
-    others.emplace_back([&] {
-      sluice::EventLoop own_loop;
-      const auto own_server = listen(own_loop, port, options);
-      run_until_end_of_input(own_loop);
-    });
-  }
-  announce(port);
-  run_until_end_of_input(loop);
+void stop_at_end_of_input(sluice::EventLoop& loop) {
+  loop.run_until_complete(
+      loop.connect_read_pipe([&loop] { return std::make_shared<EndOfInput>(loop); },
+                             sluice::Fd(require(dup(STDIN_FILENO), "dup"))));
 }
 
 }  // namespace bench

@@ -10,5 +10,9 @@ void serve_echo(CommandLine& options);
 void serve_pieces(CommandLine& options);
 void serve_stream(CommandLine& options);
 void serve_fanout(CommandLine& options);
+void serve_deep(CommandLine& options);
+void serve_slow(CommandLine& options);
+void serve_relay(CommandLine& options);
+void serve_sendfile(CommandLine& options);
 
 }  // namespace bench

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "connection.hpp"
+
+namespace bench {
+
+/// Connects by TCP with segments as on an Ethernet and a small buffer for what arrives, so that the
+/// two kernels hold some 300 KB and not several MB: what they do not hold, the server has to keep.
+Descriptor connect_narrowly(const Address& address);
+
+/// What has arrived and was not received.
+int waiting_bytes(int fd);
+
+}  // namespace bench
