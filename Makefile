@@ -71,6 +71,7 @@ chaos: build ## many connections with faults, fresh seed (CHAOS_ROUNDS=3000)
 	@$(BUILD)/bin/chaos --seed fresh --rounds $(CHAOS_ROUNDS)
 
 bench: deps ## build for speed and run the benchmarks
+	@scripts/install-deps bench-run || echo "bench: goes on without what could not be installed"
 	@scripts/build bench
 	@scripts/bench
 

@@ -1,0 +1,88 @@
+// The server on libuv.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cstdint>
+#include <string>
+
+#include "common/listening_socket.hpp"
+#include "connection.hpp"
+#include "contenders/peer.hpp"
+#include "workloads.hpp"
+
+namespace bench::libuv {
+namespace {
+
+union Listener {
+  uv_stream_t stream;
+  uv_tcp_t tcp;
+  uv_pipe_t pipe;
+};
+
+std::uint16_t bind_port(uv_loop_t* loop, uv_tcp_t& listener) {
+  check(uv_tcp_init(loop, &listener), "uv_tcp_init");
+  sockaddr_in address{};
+  check(uv_ip4_addr("127.0.0.1", 0, &address), "uv_ip4_addr");
+  check(uv_tcp_bind(&listener, reinterpret_cast<sockaddr*>(&address), 0), "uv_tcp_bind");
+  int size = sizeof address;
+  check(uv_tcp_getsockname(&listener, reinterpret_cast<sockaddr*>(&address), &size),
+        "uv_tcp_getsockname");
+  return ntohs(address.sin_port);
+}
+
+void on_client(uv_stream_t* listener, int status) {
+  if (status >= 0) {
+    Connection::accept((*static_cast<MakeConnection*>(listener->data))(), listener);
+  }
+}
+
+void listen(uv_loop_t* loop, Listener& listener, const PeerOptions& options, MakeConnection& make) {
+  std::uint16_t port = 0;
+  if (options.transport == "tcp") {
+    port = bind_port(loop, listener.tcp);
+  } else {
+    unlink(options.path.c_str());
+    check(uv_pipe_init(loop, &listener.pipe, 0), "uv_pipe_init");
+    check(uv_pipe_bind(&listener.pipe, options.path.c_str()), "uv_pipe_bind");
+  }
+  listener.stream.data = &make;
+  check(uv_listen(&listener.stream, listen_backlog, on_client), "uv_listen");
+  announce(port);
+}
+
+void on_stdin(uv_poll_t* poll, int /*status*/, int /*events*/) {
+  if (stdin_has_ended()) {
+    uv_stop(poll->loop);
+  }
+}
+
+void serve(const PeerOptions& options) {
+  MakeConnection make = find_workload(options);
+  uv_loop_t* const loop = uv_default_loop();
+  uv_poll_t watch_stdin{};
+  check(uv_poll_init(loop, &watch_stdin, STDIN_FILENO), "standard input");
+  check(uv_poll_start(&watch_stdin, UV_READABLE, on_stdin), "standard input");
+  Listener listener{};
+  if (options.transport == "pipe") {
+    announce(0);
+    Connection::open_pipe(make(), loop, open_fifo(options.path));
+  } else if (options.transport == "tcp" || options.transport == "unix") {
+    listen(loop, listener, options, make);
+  } else {
+    throw UnknownWorkload(options.workload + " --transport " + options.transport);
+  }
+  uv_run(loop, UV_RUN_DEFAULT);
+  if (options.transport == "unix") {
+    unlink(options.path.c_str());
+  }
+}
+
+}  // namespace
+}  // namespace bench::libuv
+
+int main(int argc, char** argv) {
+  return bench::run_peer(argc, argv, bench::libuv::serve);
+}
