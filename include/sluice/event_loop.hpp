@@ -374,9 +374,9 @@ class EventLoop {
 
   void run_until_done(detail::UniqueFunction<bool()> done,
                       detail::UniqueFunction<void(detail::Callback)> when_done);
-  Handle schedule_soon(detail::Callback callback);
-  TimerHandle schedule_at(TimePoint when, detail::Callback callback);
-  void schedule_threadsafe(detail::Callback callback);
+  Handle schedule_soon(detail::Callback&& callback);
+  TimerHandle schedule_at(TimePoint when, detail::Callback&& callback);
+  void schedule_threadsafe(detail::Callback&& callback);
   void install_exception_handler(Handler handler);
   void install_signal_handler(int number, detail::Callback callback);
   [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const;

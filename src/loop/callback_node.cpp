@@ -8,31 +8,14 @@ NodePool::~NodePool() {
   }
 }
 
-CallbackNode* NodePool::take(detail::Callback callback, CallbackNode::Kind kind) {
-  CallbackNode* node = free_;
-  if (node != nullptr) {
-    free_ = node->next_free;
-    --free_count_;
-  } else {
-    node = new CallbackNode;
-    node->pool = this;
-  }
-  ++in_use_;
-  node->callback = std::move(callback);
-  node->references = 1;
-  node->state = CallbackNode::State::waiting;
-  node->kind = kind;
+CallbackNode* NodePool::make() {
+  auto* const node = new CallbackNode;
+  node->pool = this;
   return node;
 }
 
-void NodePool::give_back(CallbackNode* node) noexcept {
-  --in_use_;
-  if (abandoned_ || free_count_ >= reserve) {
-    delete node;
-  } else {
-    node->next_free = std::exchange(free_, node);
-    ++free_count_;
-  }
+void NodePool::free_one_too_many(CallbackNode* node) noexcept {
+  delete node;
   if (abandoned_ && in_use_ == 0) {
     delete this;
   }
@@ -43,18 +26,6 @@ void NodePool::abandon() noexcept {
   if (in_use_ == 0) {
     delete this;
   }
-}
-
-NodeRef::~NodeRef() {
-  if (node_ == nullptr) {
-    return;
-  }
-  // Still waiting means that the loop drops it; nobody may cancel it or run it any more.
-  if (node_->state == CallbackNode::State::waiting) {
-    node_->state = CallbackNode::State::done;
-  }
-  node_->callback.reset();
-  detail::release(node_);
 }
 
 }  // namespace sluice::loop

@@ -47,8 +47,8 @@ class NodePool {
   NodePool(const NodePool&) = delete;
   NodePool& operator=(const NodePool&) = delete;
 
-  /// A waiting node with one reference. Throws std::bad_alloc.
-  [[nodiscard]] CallbackNode* take(detail::Callback callback, CallbackNode::Kind kind);
+  /// A waiting node with one reference. Throws std::bad_alloc; `callback` stays where it is then.
+  [[nodiscard]] CallbackNode* take(detail::Callback&& callback, CallbackNode::Kind kind);
   /// The loop is gone: the pool deletes itself with its last node.
   void abandon() noexcept;
   /// For the loop's pointer to it.
@@ -62,10 +62,13 @@ class NodePool {
   }
 
  private:
+  friend class NodeRef;
   friend void detail::release(CallbackNode*) noexcept;
   friend void detail::cancel(CallbackNode*) noexcept;
   ~NodePool();
+  [[nodiscard]] CallbackNode* make();
   void give_back(CallbackNode* node) noexcept;
+  void free_one_too_many(CallbackNode* node) noexcept;
 
   CallbackNode* free_ = nullptr;
   std::size_t free_count_ = 0;
@@ -86,7 +89,11 @@ class NodeRef {
   }
   NodeRef(const NodeRef&) = delete;
   NodeRef& operator=(const NodeRef&) = delete;
-  ~NodeRef();
+  ~NodeRef() {
+    if (node_ != nullptr) {
+      let_go();
+    }
+  }
 
   [[nodiscard]] bool cancelled() const noexcept {
     return node_->state == CallbackNode::State::cancelled;
@@ -95,12 +102,53 @@ class NodeRef {
   [[nodiscard]] CallbackNode& operator*() const noexcept { return *node_; }
   /// One more reference, for a Handle.
   [[nodiscard]] CallbackNode* share() const noexcept {
-    detail::retain(node_);
+    ++node_->references;
     return node_;
   }
 
  private:
+  void let_go() noexcept;
+
   CallbackNode* node_;
 };
+
+// Each callback passes through these: they are for the compiler to see.
+
+inline CallbackNode* NodePool::take(detail::Callback&& callback, CallbackNode::Kind kind) {
+  CallbackNode* node = free_;
+  if (node != nullptr) {
+    free_ = node->next_free;
+    --free_count_;
+  } else {
+    node = make();
+  }
+  ++in_use_;
+  node->callback = std::move(callback);
+  node->references = 1;
+  node->state = CallbackNode::State::waiting;
+  node->kind = kind;
+  return node;
+}
+
+inline void NodePool::give_back(CallbackNode* node) noexcept {
+  --in_use_;
+  if (abandoned_ || free_count_ >= reserve) {
+    free_one_too_many(node);
+    return;
+  }
+  node->next_free = std::exchange(free_, node);
+  ++free_count_;
+}
+
+inline void NodeRef::let_go() noexcept {
+  // Still waiting means that the loop drops it; nobody may cancel it or run it any more.
+  if (node_->state == CallbackNode::State::waiting) {
+    node_->state = CallbackNode::State::done;
+  }
+  node_->callback.reset();
+  if (--node_->references == 0) {
+    node_->pool->give_back(node_);
+  }
+}
 
 }  // namespace sluice::loop

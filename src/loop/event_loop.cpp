@@ -59,15 +59,15 @@ void EventLoop::run_until_done(detail::UniqueFunction<bool()> done,
   }
 }
 
-Handle EventLoop::schedule_soon(detail::Callback callback) {
+Handle EventLoop::schedule_soon(detail::Callback&& callback) {
   return core_->call_soon(std::move(callback));
 }
 
-TimerHandle EventLoop::schedule_at(TimePoint when, detail::Callback callback) {
+TimerHandle EventLoop::schedule_at(TimePoint when, detail::Callback&& callback) {
   return core_->call_at(when, std::move(callback));
 }
 
-void EventLoop::schedule_threadsafe(detail::Callback callback) {
+void EventLoop::schedule_threadsafe(detail::Callback&& callback) {
   core_->call_soon_threadsafe(std::move(callback));
 }
 

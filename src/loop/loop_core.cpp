@@ -132,17 +132,11 @@ void LoopCore::close() {
   reactor_.close();
 }
 
-void LoopCore::check_usable() const {
-  if (state_ == State::closed) {
-    throw std::logic_error("Event loop is closed");
-  }
-  check_thread();
+void LoopCore::throw_closed() {
+  throw std::logic_error("Event loop is closed");
 }
 
-void LoopCore::check_thread() const {
-  if (!options_.debug && !core::debug_checks) {
-    return;
-  }
+void LoopCore::require_thread() const {
   const std::thread::id running_in = thread_.load(std::memory_order_relaxed);
   if (running_in != std::thread::id() && running_in != std::this_thread::get_id()) {
     throw std::logic_error(
@@ -150,7 +144,7 @@ void LoopCore::check_thread() const {
   }
 }
 
-Handle LoopCore::call_soon(detail::Callback callback) {
+Handle LoopCore::call_soon(detail::Callback&& callback) {
   check_usable();
   if (has_posted()) {
     collect_posted();
@@ -158,7 +152,7 @@ Handle LoopCore::call_soon(detail::Callback callback) {
   return Handle(enqueue(std::move(callback)).share());
 }
 
-TimerHandle LoopCore::call_at(TimePoint when, detail::Callback callback) {
+TimerHandle LoopCore::call_at(TimePoint when, detail::Callback&& callback) {
   check_usable();
   if (due_.capacity() <= timers_.size()) {
     due_.reserve(2 * timers_.size() + 1);
@@ -170,13 +164,13 @@ TimerHandle LoopCore::call_at(TimePoint when, detail::Callback callback) {
   return handle;
 }
 
-void LoopCore::call_soon_threadsafe(detail::Callback callback) {
+void LoopCore::call_soon_threadsafe(detail::Callback&& callback) {
   if (!inbox_.post(callback)) {
-    throw std::logic_error("Event loop is closed");
+    throw_closed();
   }
 }
 
-void LoopCore::soon(detail::Callback callback) {
+void LoopCore::soon(detail::Callback&& callback) {
   if (state_ != State::closed) {
     if (has_posted()) {
       collect_posted();
@@ -211,16 +205,15 @@ void LoopCore::collect_posted() noexcept {
   }
 }
 
-// Without memory the callback stays with the caller.
+// Without memory the callback stays with the caller: room for the node comes first.
 NodeRef& LoopCore::enqueue(detail::Callback&& callback) {
-  // Owned before the queue may have to grow.
-  NodeRef owned(nodes_->take({}, CallbackNode::Kind::ready));
-  NodeRef& node = ready_.emplace_back(std::move(owned));
-  node->callback = std::move(callback);
-  return node;
+  if (ready_.size() == ready_.capacity()) {
+    ready_.reserve(2 * ready_.size() + 1);
+  }
+  return ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
 }
 
-TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback callback) {
+TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback&& callback) {
   if (state_ == State::closed) {
     return {};
   }
@@ -309,8 +302,10 @@ std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
 void LoopCore::run_batch(std::vector<NodeRef>& batch) {
   // By index: a callback that adds a timer may move the batch of those that are due.
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (!batch[i].cancelled()) {
-      run_node(*batch[i]);
+    // Out of the batch, so that the next callback gets this node while it is in the cache.
+    const NodeRef node = std::move(batch[i]);
+    if (!node.cancelled()) {
+      run_node(*node);
     }
   }
   batch.clear();

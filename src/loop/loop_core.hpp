@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/check.hpp"
 #include "core/intrusive_list.hpp"
 #include "core/segment_pool.hpp"
 #include "core/timer_queue.hpp"
@@ -71,9 +72,9 @@ class LoopCore {
   [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
   [[nodiscard]] TimePoint time() const { return sys_->now(); }
-  Handle call_soon(detail::Callback callback);
-  TimerHandle call_at(TimePoint when, detail::Callback callback);
-  void call_soon_threadsafe(detail::Callback callback);
+  Handle call_soon(detail::Callback&& callback);
+  TimerHandle call_at(TimePoint when, detail::Callback&& callback);
+  void call_soon_threadsafe(detail::Callback&& callback);
   void set_exception_handler(detail::UniqueFunction<void(const ExceptionContext&)> handler);
   void call_exception_handler(const ExceptionContext& context) noexcept;
   [[nodiscard]] const std::shared_ptr<detail::Scheduler>& scheduler() const noexcept {
@@ -81,16 +82,25 @@ class LoopCore {
   }
   [[nodiscard]] Signals& signals() noexcept { return signals_; }
   /// Throws std::logic_error when closed, or as check_thread().
-  void check_usable() const;
+  void check_usable() const {
+    if (state_ == State::closed) {
+      throw_closed();
+    }
+    check_thread();
+  }
   /// Throws std::logic_error when another thread runs the loop; only in debug mode and debug builds
   /// (W-171).
-  void check_thread() const;
+  void check_thread() const {
+    if (options_.debug || core::debug_checks) {
+      require_thread();
+    }
+  }
 
   // For transports.
   /// call_soon for our own use: once the loop is closed, the callback is destroyed unrun.
-  void soon(detail::Callback callback);
+  void soon(detail::Callback&& callback);
   /// The same with a time.
-  [[nodiscard]] TimerHandle later(std::chrono::nanoseconds delay, detail::Callback callback);
+  [[nodiscard]] TimerHandle later(std::chrono::nanoseconds delay, detail::Callback&& callback);
   /// on_end_of_turn() once at the end of this turn, or of the next one when no turn is running.
   void request_flush(Flushable& flushable) noexcept;
   /// on_io(events) among the events of the next turn.
@@ -145,6 +155,8 @@ class LoopCore {
   class SchedulerOfLoop;
   class RunScope;
 
+  [[noreturn]] static void throw_closed();
+  void require_thread() const;
   [[nodiscard]] Workers::Post post_to_inbox();
   void run_turn();
   // Appends to the queue what call_soon_threadsafe has been given: it was there first (W-166).

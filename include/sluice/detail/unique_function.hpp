@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -53,7 +54,8 @@ class UniqueFunction<R(Args...)> {
 
   /// Destroys the callable; the function is empty before its destructor runs.
   void reset() noexcept {
-    if (const Operations* operations = std::exchange(operations_, nullptr)) {
+    const Operations* operations = std::exchange(operations_, nullptr);
+    if (operations != nullptr && operations->destroy != nullptr) {
       operations->destroy(storage_);
     }
   }
@@ -61,8 +63,8 @@ class UniqueFunction<R(Args...)> {
  private:
   struct Operations {
     R (*invoke)(std::byte*, Args&&...);
-    void (*move)(std::byte* from, std::byte* to) noexcept;
-    void (*destroy)(std::byte*) noexcept;
+    void (*move)(std::byte* from, std::byte* to) noexcept;  // null: copy the bytes
+    void (*destroy)(std::byte*) noexcept;                   // null: nothing to do
   };
 
   template <class Stored>
@@ -78,31 +80,41 @@ class UniqueFunction<R(Args...)> {
   }
 
   template <class Stored>
+  static void move_stored(std::byte* from, std::byte* to) noexcept {
+    ::new (static_cast<void*>(to)) Stored(std::move(at<Stored>(from)));
+    std::destroy_at(&at<Stored>(from));
+  }
+  template <class Stored>
+  static void destroy_stored(std::byte* storage) noexcept {
+    std::destroy_at(&at<Stored>(storage));
+  }
+
+  template <class Stored>
   static constexpr Operations inline_operations{
       [](std::byte* storage, Args&&... args) -> R {
         return at<Stored>(storage)(std::forward<Args>(args)...);
       },
-      [](std::byte* from, std::byte* to) noexcept {
-        ::new (static_cast<void*>(to)) Stored(std::move(at<Stored>(from)));
-        std::destroy_at(&at<Stored>(from));
-      },
-      [](std::byte* storage) noexcept { std::destroy_at(&at<Stored>(storage)); }};
+      std::is_trivially_copyable_v<Stored> ? nullptr : &move_stored<Stored>,
+      std::is_trivially_destructible_v<Stored> ? nullptr : &destroy_stored<Stored>};
 
   template <class Stored>
   static constexpr Operations heap_operations{
       [](std::byte* storage, Args&&... args) -> R {
         return (*at<Stored*>(storage))(std::forward<Args>(args)...);
       },
-      [](std::byte* from, std::byte* to) noexcept {
-        ::new (static_cast<void*>(to)) Stored*(at<Stored*>(from));
-      },
-      [](std::byte* storage) noexcept { delete at<Stored*>(storage); }};
+      nullptr, [](std::byte* storage) noexcept { delete at<Stored*>(storage); }};
 
   void take(UniqueFunction& other) noexcept {
-    if (const Operations* operations = std::exchange(other.operations_, nullptr)) {
-      operations->move(other.storage_, storage_);
-      operations_ = operations;
+    const Operations* operations = std::exchange(other.operations_, nullptr);
+    if (operations == nullptr) {
+      return;
     }
+    if (operations->move != nullptr) {
+      operations->move(other.storage_, storage_);
+    } else {
+      std::memcpy(storage_, other.storage_, inline_size);
+    }
+    operations_ = operations;
   }
 
   const Operations* operations_ = nullptr;
