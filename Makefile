@@ -9,7 +9,7 @@ CHAOS_ROUNDS ?= 3000
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test check-fast coverage asan tsan tidy format format-check soak fuzz \
-        chaos bench oracle conformance install clean
+        chaos bench instructions oracle conformance install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -74,6 +74,10 @@ bench: deps ## build for speed and run the benchmarks
 	@scripts/install-deps bench-run || echo "bench: goes on without what could not be installed"
 	@scripts/build bench
 	@scripts/bench
+
+instructions: deps ## count the instructions of a message (COUNT="--functions 20")
+	@scripts/build bench bench_instructions
+	@bench/instructions/count.py build/bench/bench/instructions/bench_instructions $(COUNT)
 
 oracle: build ## compare with CPython's asyncio, fresh seed
 	@$(BUILD)/bin/oracle --seed fresh --scenarios 10000

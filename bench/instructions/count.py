@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Counts the user-space instructions of a message, by callgrind.
+
+usage: count.py PROGRAM [--check | --update] [--functions N] [--only NAME]
+
+PROGRAM is bench_instructions. Without options the counts are shown beside those of table.json.
+--check fails when one has grown by more than 5 %; --update writes the table.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import callgrind
+
+TABLE = pathlib.Path(__file__).with_name("table.json")
+MAY_GROW = 0.05
+MESSAGES = 4096
+WORKLOADS = {
+    "replies, depth 1": ("replies", "--depth", "1"),
+    "replies, depth 16": ("replies", "--depth", "16"),
+    "replies, depth 64": ("replies", "--depth", "64"),
+    "replies, depth 256": ("replies", "--depth", "256"),
+    "echo, 1 KiB": ("echo", "--depth", "1"),
+}
+
+# The C library has several ways to copy memory and picks one by the processor, and looks functions
+# up when they are first called: both would make the counts those of one machine.
+ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-SSSE3",
+    "LD_BIND_NOW": "1",
+    "VALGRIND_OPTS": "",
+}
+
+WRITE = r"::write_message\("
+FLUSH = r"::WriteSide::flush\("
+ALLOCATION = r"^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$"
+SEND = r"^(send|sendmsg)$"
+SYSTEM_CALL = r"^(recv|send|sendmsg|epoll_wait|epoll_ctl|read|write|writev)$"
+
+
+def count(program, arguments):
+    """The counts of callgrind for one workload."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder, "counts")
+        run = subprocess.run(
+            ["valgrind", *callgrind.OPTIONS, f"--callgrind-out-file={out}", program, *arguments,
+             "--messages", str(MESSAGES)],
+            env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            sys.exit(f"count: {program} {' '.join(arguments)}:\n{run.stderr}")
+        # The program asks for a file when the counted messages are through, and names it.
+        for part in pathlib.Path(folder).iterdir():
+            text = part.read_text(encoding="utf-8")
+            if re.search(r"^desc: Trigger: Client Request: counted$", text, re.MULTILINE):
+                return callgrind.Counts(text)
+        sys.exit(f"count: {program} {' '.join(arguments)} had nothing counted")
+
+
+def figures(name, counts):
+    """The row of the table."""
+    writes = counts.calls(WRITE)
+    if writes.count != MESSAGES:
+        sys.exit(f"count: {name}: {writes.count} calls of write() for {MESSAGES} messages")
+    # A flush that finds nothing to send is part of the price of those that do. Some compilers leave
+    # no function of that name.
+    flushes, sent = counts.calls(FLUSH), counts.calls(SEND)
+    row = {
+        "per message": counts.total() / MESSAGES,
+        "per write()": writes.each(),
+        "per flush": flushes.instructions / sent.count if flushes.count > 0 else None,
+        "allocations per message": counts.calls(ALLOCATION).count / MESSAGES,
+        "system calls per message": counts.calls(SYSTEM_CALL).count / MESSAGES,
+    }
+    return {column: value and round(value, 4) for column, value in row.items()}
+
+
+def show(rows, known):
+    width = max(len(name) for name in rows)
+    print(" " * width, *(f"{column:>26}" for column in next(iter(rows.values()))))
+    for name, row in rows.items():
+        cells = []
+        for column, value in row.items():
+            before = known.get(name, {}).get(column, value)
+            cells.append(f"{value}" if value == before else f"{value} (was {before})")
+        print(f"{name:{width}}", *(f"{cell:>26}" for cell in cells))
+
+
+def show_functions(name, counts, most):
+    print(f"\n{name}: instructions per message in each function itself")
+    for function, own in counts.own.most_common(most):
+        print(f"{own / MESSAGES:10.2f}  {function}")
+
+
+def grown(rows, known):
+    """What has become more than it may, in words."""
+    for name, row in rows.items():
+        for column, value in row.items():
+            before = known.get(name, {}).get(column)
+            if value is None:
+                yield f"{name}, {column}: no such call; was a function renamed?"
+            elif before is None:
+                yield f"{name}, {column}: not in the table"
+            elif value > before * (1 + MAY_GROW):
+                yield f"{name}, {column}: {before} has become {value}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="counts the instructions of a message")
+    parser.add_argument("program", type=pathlib.Path)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="fail when a count has grown by 5 %%")
+    action.add_argument("--update", action="store_true", help="write the table")
+    parser.add_argument("--only", choices=WORKLOADS, metavar="NAME", help="one workload of the table")
+    parser.add_argument("--functions", type=int, metavar="N",
+                        help="also show the N functions that take most")
+    arguments = parser.parse_args()
+    if arguments.update and arguments.only:
+        parser.error("the table is written as a whole")
+
+    program = arguments.program.resolve()
+    about = json.loads(subprocess.check_output([program, "about"], text=True))
+    counts = {name: count(program, workload) for name, workload in WORKLOADS.items()
+              if arguments.only in (None, name)}
+    rows = {name: figures(name, each) for name, each in counts.items()}
+    table = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+    comparable = table.get("counted_with") == about
+    known = table.get("counts", {}) if comparable else {}
+    show(rows, known)
+    if arguments.functions:
+        for name, each in counts.items():
+            show_functions(name, each, arguments.functions)
+    if arguments.update:
+        new = {"counted_with": about, "counts": rows}
+        TABLE.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
+    elif not comparable:
+        print(f"Nothing is compared: the table was counted with {table.get('counted_with')},"
+              f" this is {about}.")
+    elif arguments.check:
+        offences = list(grown(rows, known))
+        print(*offences, sep="\n", end="\n" if offences else "")
+        return 1 if offences else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

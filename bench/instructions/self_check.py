@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Checks that the counts are read as callgrind means them, and that growth is noticed."""
+import unittest
+
+import callgrind
+import count
+
+# main spends 3 + 4, and calls f twice; f calls itself, and the library's malloc.
+COUNTED = """\
+# callgrind format
+events: Ir
+summary: 67
+
+ob=/program
+fl=program.cpp
+fn=main
+10 3
+cfi=f.cpp
+cfn=f()
+calls=2 20
+11 60
+12 4
+
+fn=f()
+20 30
+cfn=f()'2
+calls=1 20
+21 10
+
+fn=f()'2
+20 5
+cob=/libc
+cfn=malloc@@GLIBC_2.2.5
+calls=1 0
+22 5
+
+fn=malloc@@GLIBC_2.2.5
+0 25
+
+totals: 67
+"""
+
+
+class ReadingTest(unittest.TestCase):
+    def setUp(self):
+        self.counts = callgrind.Counts(COUNTED)
+
+    def test_what_a_function_spends_itself_is_told_from_what_its_calls_spend(self):
+        self.assertEqual(self.counts.own, {"main": 7, "f()": 35, "malloc": 25})
+        self.assertEqual(self.counts.total(), 67)
+
+    def test_a_call_costs_all_until_it_returns(self):
+        self.assertEqual(self.counts.calls(r"^f\("), callgrind.Calls(2, 60))
+        self.assertEqual(self.counts.calls(r"^f\(").each(), 30)
+
+    def test_the_version_of_a_function_is_no_part_of_its_name(self):
+        self.assertEqual(self.counts.calls("^malloc$"), callgrind.Calls(1, 5))
+
+    def test_a_call_that_has_not_returned_is_no_cost_of_its_caller(self):
+        counts = callgrind.Counts("fn=main\n1 2\ncfn=f()\ncalls=0 5\n1 100\n2 3\n")
+        self.assertEqual(counts.total(), 5)
+
+
+class GrowthTest(unittest.TestCase):
+    def offences(self, before, now):
+        return list(count.grown({"echo": {"per message": now}}, {"echo": {"per message": before}}))
+
+    def test_less_is_welcome_and_a_little_more_is_let_pass(self):
+        self.assertEqual(self.offences(100, 60), [])
+        self.assertEqual(self.offences(100, 105), [])
+
+    def test_more_is_an_offence(self):
+        self.assertEqual(self.offences(100, 105.01), ["echo, per message: 100 has become 105.01"])
+        self.assertEqual(self.offences(0, 0.01), ["echo, per message: 0 has become 0.01"])
+
+    def test_what_is_no_longer_there_is_an_offence(self):
+        self.assertEqual(self.offences(100, None),
+                         ["echo, per message: no such call; was a function renamed?"])
+
+    def test_what_the_table_does_not_know_is_an_offence(self):
+        self.assertEqual(list(count.grown({"echo": {"per message": 1}}, {})),
+                         ["echo, per message: not in the table"])
+
+
+if __name__ == "__main__":
+    unittest.main()
