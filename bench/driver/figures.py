@@ -40,6 +40,9 @@ DRAINING = Figure("extra.draining_cpu_ns_per_write", "of it draining", "ns")
 RSS_BEFORE = Figure("extra.rss_before_kib", "RSS before", "MiB", scale=1 / 1024)
 RSS_QUEUED = Figure("extra.rss_queued_kib", "RSS when queued", "MiB", scale=1 / 1024)
 RSS_AFTER_DRAIN = Figure("extra.rss_after_kib", "RSS after the drain", "MiB", scale=1 / 1024)
+LATENCY_AGAINST_QUIET = Figure("latency_ns.p50", "latency p50 against a quiet server", "",
+                               over="extra.quiet_p50_ns")
+BYTES_PER_SLOW_READER = Figure("extra.rss_per_connection_bytes", "memory per slow reader", "KiB", scale=1 / 1024)
 BYTES_WHEN_ACCEPTED = Figure("extra.bytes_per_connection", "user memory per connection, accepted", "B")
 BYTES_AFTER_ECHO = Figure("extra.bytes_per_connection_after_echo", "user memory per connection, after an echo",
                           "B")

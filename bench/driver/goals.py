@@ -2,8 +2,8 @@
 import dataclasses
 
 from .contenders import PEERS
-from .figures import (BYTES_AFTER_ECHO, Figure, MESSAGES, RSS_AFTER_DRAIN, RSS_BEFORE, RSS_QUEUED,
-                      contenders_of, number, ratios_of, spread, values_of)
+from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, Figure, LATENCY_AGAINST_QUIET, MESSAGES,
+                      RSS_AFTER_DRAIN, RSS_BEFORE, RSS_QUEUED, contenders_of, number, ratios_of, spread, values_of)
 from .workloads import BY_NAME
 
 OURS = "sluice"
@@ -248,8 +248,12 @@ ALL = (
     Returned("B6", "deep", RSS_QUEUED, RSS_AFTER_DRAIN, RSS_BEFORE, 0.10),
     LeastOfAll("B7", "idle"),
     AtMost("B7", "idle", BYTES_AFTER_ECHO, 512),
+    AtMost("B8", "slow", BYTES_PER_SLOW_READER, 64 + 16, "the high mark and one slab"),
+    AtMost("B8", "slow", LATENCY_AGAINST_QUIET, 2),
     Ratio("B9", "tls_echo", 1.10),
     Ratio("B9", "tls_stream", 1.10),
+    Ratio("B11", "relay", 1.05),
+    Ratio("B11", "sendfile", 1.05),
     Ratio("B12", "echo", 1.10, contender="sluice-coroutines", against="sluice"),
     Ratio("B12", "replies", 1.10, contender="sluice-coroutines", against="sluice"),
     Scaling("B1", "scaling_replies", 1.8),

@@ -118,7 +118,7 @@ class Measurement:
     def run_once(self, case, name):
         """One server, one load, one report."""
         with tempfile.TemporaryDirectory(dir=self.work) as own:
-            places = {"dir": own, "shared": str(self.work)}
+            places = {"dir": own, "shared": str(self.work), "free_port": needs.free_port()}
             command = everyone.BY_NAME[name].command(self.folder, self.workload.server_workload)
             command += [word.format(**places) for word in case.server + self.workload.server_options]
             with first_reader(own, case.fifo) as reader:

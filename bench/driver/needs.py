@@ -1,5 +1,6 @@
 """Files that a workload needs: made once for all of its runs, in the folder of the run."""
 import random
+import socket
 import subprocess
 
 from .processes import RunFailed
@@ -10,6 +11,12 @@ MIB = 1024 * 1024
 def provide(names, folder, tiny):
     for name in names:
         MAKERS[name](folder, tiny)
+
+
+def free_port():
+    """A port of the loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def certificate(folder, _tiny):

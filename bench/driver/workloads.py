@@ -2,8 +2,9 @@
 import dataclasses
 
 from .contenders import OURS, PEERS
-from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE, COST_OF_WRITE, DRAINING, Figure, LATENCY_P50, LATENCY_P99,
-                      MESSAGES, QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
+from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE,
+                      COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES,
+                      QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -194,6 +195,38 @@ IDLE = Workload(
     main=BYTES_AFTER_ECHO, extras=(BYTES_WHEN_ACCEPTED, RSS_PEAK), rounds=3, rounds_of_peers=3)
 
 
+def slow_case(connections):
+    return Case(f"{connections} readers", load=options(connections=connections))
+
+
+SLOW = Workload(
+    "slow", "B8", "Slow readers",
+    "Clients that never read are offered 100 MB each, while one fast client plays ping-pong with 1 KiB.",
+    cases=(slow_case(1_000),), tiny=(slow_case(4),), contenders=OURS[:2] + PEERS,
+    extras=(LATENCY_P50, LATENCY_P99, LATENCY_AGAINST_QUIET, BYTES_PER_SLOW_READER, RSS_PEAK),
+    rounds=3, rounds_of_peers=3)
+
+
+def bulk_case(size, server=(), load=()):
+    return Case(size_text(size), load=options(bytes=size) + load, server=server)
+
+
+def relay_case(size):
+    # The load listens where the relay connects to.
+    target = ("--to", "{free_port}")
+    return bulk_case(size, server=target, load=target)
+
+
+RELAY = Workload(
+    "relay", "B11", "Relay", "What arrives on one connection is sent on another one; by hand with splice().",
+    cases=(relay_case(1024 * MIB),), tiny=(relay_case(MIB),), contenders=OURS[:2], main=COST_OF_BYTE,
+    extras=(BYTES, RSS_PEAK))
+SENDFILE = Workload(
+    "sendfile", "B11", "File server", "Each request is answered by a file of 1 GiB; by hand with sendfile().",
+    cases=(bulk_case(1024 * MIB),), tiny=(bulk_case(MIB),), contenders=OURS[:2] + ("asyncio", "uvloop"),
+    main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), server_options=("--file", "{shared}/file"), needs=("file",))
+
+
 def tls_case(size, connections):
     return Case(f"{size_text(size)} × {connections}", load=options(size=size, connections=connections))
 
@@ -233,7 +266,8 @@ SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50))
 
 
 def growth(name, title, about, of, cases, axis):
-    return Workload(f"growth_{name}", "", title, about, cases=tuple(cases), tiny=of.tiny, contenders=OURS + PEERS,
+    return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases), tiny=of.tiny[:1],
+                    contenders=of.contenders,
                     main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
                     by_default=False)
 
@@ -250,5 +284,5 @@ GROWTH = (
            (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
 )
 
-ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, TLS_ECHO, TLS_STREAM, *SCALING, *GROWTH)
+ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, *SCALING, *GROWTH)
 BY_NAME = {workload.name: workload for workload in ALL}
