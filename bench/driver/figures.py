@@ -30,6 +30,7 @@ class Figure:
 COST = Figure("cpu_ns_per_message", "server CPU per message", "ns")
 COST_OF_BYTE = Figure("cpu_ns_per_byte", "server CPU per byte", "ns")
 COST_OF_WRITE = Figure("cpu_ns_per_message", "server CPU per write", "ns")
+COST_OF_CALLBACK = Figure("cpu_ns_per_message", "time per callback", "ns")
 MESSAGES = Figure("messages", "messages", "/s", over="window_ns", scale=1e9)
 BYTES = Figure("bytes", "throughput", "MB/s", over="window_ns", scale=1e3)
 LATENCY_P50 = Figure("latency_ns.p50", "latency p50", "µs", scale=1e-3)

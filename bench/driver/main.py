@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from . import contenders, document, render, workloads
+from . import contenders, document, micro, render, workloads
 from .measure import Measurement
 from .processes import RunFailed
 from .progress import Progress
@@ -78,6 +78,13 @@ def parse(arguments, preset):
     return parser.parse_args(arguments)
 
 
+def measure_one(workload, settings, progress):
+    if workload.micro:
+        return micro.measure(workload, settings.bin, settings, progress)
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
+        return Measurement(workload, settings.contenders, settings.bin, work, settings, progress).run()
+
+
 def measure_all(settings, progress):
     """Measures one workload after the other and keeps each as soon as it is there."""
     documents = []
@@ -85,9 +92,7 @@ def measure_all(settings, progress):
     for name in settings.workload:
         started = time.monotonic()
         heading["measured"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
-            result = Measurement(workloads.BY_NAME[name], settings.contenders, settings.bin, work,
-                                 settings, progress).run()
+        result = measure_one(workloads.BY_NAME[name], settings, progress)
         result["seconds"] = round(time.monotonic() - started, 1)
         progress.clear()
         documents.append(document.with_results(heading, [result]))

@@ -3,7 +3,7 @@ import dataclasses
 
 from .contenders import OURS, PEERS
 from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE,
-                      COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES,
+                      COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES,
                       QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
@@ -54,6 +54,7 @@ class Workload:
     pinned: bool = True
     axis: str = ""
     by_default: bool = True
+    micro: bool = False
 
     @property
     def server_workload(self):
@@ -262,6 +263,12 @@ def scaling(workload, case):
         contenders=OURS[:2], extras=(MESSAGES, RSS_PEAK), server=workload.name, load=workload.name, pinned=False)
 
 
+MICRO = Workload(
+    "micro", "B10", "Callbacks, timers and wake-ups",
+    "Single functions of the loop beside their counterparts in libuv, by Google Benchmark; time of one callback.",
+    cases=(), tiny=(), contenders=OURS[1:2], main=COST_OF_CALLBACK, extras=(), micro=True)
+
+
 SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50)))
 
 
@@ -284,5 +291,5 @@ GROWTH = (
            (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
 )
 
-ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, *SCALING, *GROWTH)
+ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, MICRO, *SCALING, *GROWTH)
 BY_NAME = {workload.name: workload for workload in ALL}
