@@ -1,0 +1,158 @@
+"""The command lines of bench/run and bench/growth."""
+import argparse
+import dataclasses
+import datetime
+import pathlib
+import sys
+import tempfile
+import time
+
+from . import contenders, document, micro, render, workloads
+from .measure import Measurement
+from .processes import RunFailed
+from .progress import Progress
+
+ROOT = contenders.BENCH.parent
+RESULTS = contenders.BENCH / "results"
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """What one of the two commands measures if it is not told."""
+    program: str
+    description: str
+    workloads: tuple
+    contenders: tuple
+
+
+RUN = Preset("bench/run", "Measures Sluice, a server by hand on epoll, which is the limit, and its peers.",
+             tuple(one.name for one in workloads.ALL if one.by_default),
+             tuple(one.name for one in contenders.ALL))
+GROWTH = Preset("bench/growth", "Measures how the cost of a message grows with connections, sizes and depth.",
+                tuple(one.name for one in workloads.ALL if not one.by_default), ("epoll", "sluice"))
+
+
+def names_of(known, what):
+    """A parser of 'a,b' that knows the names."""
+    def parse(text):
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no {what} {name!r}; there are {', '.join(known)}")
+        return names
+    return parse
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+def parse(arguments, preset):
+    parser = argparse.ArgumentParser(
+        prog=preset.program, description=preset.description,
+        epilog="The exit status is 1 if a contender failed or delivered other bytes than the others.")
+    parser.add_argument("--workload", metavar="NAME[,NAME]", default=list(preset.workloads),
+                        type=names_of(workloads.BY_NAME, "workload"), help="default: all of them")
+    parser.add_argument("--contenders", metavar="A,B", default=list(preset.contenders),
+                        type=names_of(contenders.BY_NAME, "contender"),
+                        help=f"default: {', '.join(preset.contenders)}")
+    parser.add_argument("--require", metavar="A,B", default=[],
+                        type=names_of(contenders.BY_NAME, "contender"),
+                        help="fail if one of these is absent where it should take part")
+    parser.add_argument("--repeat", metavar="N", type=positive,
+                        help="this many rounds for every contender")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="all results, in one file")
+    parser.add_argument("--results", metavar="DIR", type=pathlib.Path,
+                        help="a file for each workload, with its chart, and summary.md for all files there")
+    parser.add_argument("--tiny", action="store_true",
+                        help="only see that everything works: the figures say nothing")
+    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=ROOT / "build/bench/bin",
+                        help="where the built programs are; default: build/bench/bin")
+    parser.add_argument("--render", action="store_true",
+                        help="measure nothing; make summary.md and the charts again from the files of --results,"
+                             " which is bench/results then if it is not given")
+    parser.add_argument("--list", action="store_true", help="say which workloads and contenders there are")
+    return parser.parse_args(arguments)
+
+
+def measure_one(workload, settings, progress):
+    if workload.micro:
+        return micro.measure(workload, settings.bin, settings, progress)
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as work:
+        return Measurement(workload, settings.contenders, settings.bin, work, settings, progress).run()
+
+
+def measure_all(settings, progress):
+    """Measures one workload after the other and keeps each as soon as it is there."""
+    documents = []
+    heading = document.heading(settings.bin, ROOT, settings.contenders)
+    for name in settings.workload:
+        started = time.monotonic()
+        heading["measured"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        result = measure_one(workloads.BY_NAME[name], settings, progress)
+        result["seconds"] = round(time.monotonic() - started, 1)
+        progress.clear()
+        documents.append(document.with_results(heading, [result]))
+        if settings.results:
+            document.write(settings.results / f"{name}.json", documents[-1])
+        else:
+            print(render.workload_text(documents[-1], result))
+        for failure in result["failures"]:
+            print(f"FAILED {name}, {failure['case']}, round {failure['round']}, {failure['contender']}: "
+                  f"{failure['what']}", file=sys.stderr)
+    return documents
+
+
+def nothing_was_measured(documents):
+    """Workloads without a single figure: nobody who could deliver one is there."""
+    return [result["workload"] for one in documents for result in one["results"]
+            if not any(runs for case in result["cases"] for runs in case["rounds"])]
+
+
+def missing(documents, required):
+    """Required contenders that are absent, each with its workload and the reason."""
+    return [f"{result['workload']}: {name} is absent: {result['absent'][name]}"
+            for one in documents for result in one["results"] for name in required if name in result["absent"]]
+
+
+def list_all():
+    for workload in workloads.ALL:
+        print(f"{workload.name:20} {workload.goal:4} {len(workload.cases):2} cases  {workload.title}")
+    for contender in contenders.ALL:
+        print(f"{contender.name:20} {contender.title}")
+
+
+def run(arguments, preset):
+    settings = parse(arguments, preset)
+    if settings.list:
+        list_all()
+        return 0
+    if settings.render:
+        render.render_folder(settings.results or RESULTS)
+        return 0
+    if not (settings.bin / "bench_load").is_file():
+        print(f"{preset.program}: no bench_load in {settings.bin}; scripts/build bench makes it", file=sys.stderr)
+        return 1
+    progress = Progress()
+    try:
+        documents = measure_all(settings, progress)
+    except RunFailed as problem:
+        progress.clear()
+        print(f"{preset.program}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        progress.clear()
+        return 130
+    if settings.json:
+        document.write(settings.json, document.joined(documents))
+    if settings.results:
+        render.render_folder(settings.results)
+    complaints = [f"nothing was measured for {name}" for name in nothing_was_measured(documents)]
+    complaints += missing(documents, settings.require)
+    for complaint in complaints:
+        print(f"{preset.program}: {complaint}", file=sys.stderr)
+    failed = any(result["failures"] for one in documents for result in one["results"])
+    return 1 if failed or complaints else 0

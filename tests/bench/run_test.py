@@ -1,0 +1,141 @@
+"""bench/run with stand-ins for the programs: what it reports, and what it does not let pass."""
+import json
+import pathlib
+import unittest
+
+from support import ProgramsTestCase
+
+TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
+
+
+class RunTest(ProgramsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.put_load()
+        self.put_server("bench_epoll")
+        self.put_server("bench_sluice")
+
+    def test_every_raw_value_is_in_the_results(self):
+        json_file = self.folder / "all.json"
+        done = self.bench(*TINY_ECHO, "--repeat", 3, "--json", json_file)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        content = json.loads(json_file.read_text())
+        case = content["results"][0]["cases"][0]
+        self.assertEqual([list(runs) for runs in case["rounds"]], [["epoll", "sluice"]] * 3)
+        self.assertEqual(case["rounds"][0]["sluice"]["messages"], 1000)
+        self.assertEqual(case["summary"]["sluice"]["server CPU per message"]["ratio_to_epoll"]["median"], 1)
+        self.assertGreater(content["machine"]["cores"], 0)
+
+    def test_says_on_standard_output_what_was_measured(self):
+        done = self.bench(*TINY_ECHO)
+        self.assertIn("Echo ping-pong", done.stdout)
+        self.assertRegex(done.stdout, r"1 KiB × 2 +Sluice +1 +1.00 +400 ")
+
+    def test_results_are_written_and_nothing_is_said(self):
+        results = self.folder / "results"
+        done = self.bench(*TINY_ECHO, "--results", results)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        self.assertEqual(sorted(path.name for path in results.iterdir()),
+                         ["echo.json", "echo.svg", "summary.md"])
+
+    def test_a_contender_that_is_not_built_is_absent(self):
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll,libuv")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("absent: libuv: bench_libuv is not built (it needs libuv1-dev)", done.stdout)
+
+    def test_a_contender_without_the_workload_is_absent(self):
+        self.put_server("bench_sluice", lacks=True)
+        done = self.bench(*TINY_ECHO)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("absent: sluice: unknown workload", done.stdout)
+
+    def test_a_contender_that_is_required_must_be_there(self):
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll,libuv", "--require", "epoll,libuv")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("echo: libuv is absent", done.stderr)
+
+    def test_with_nobody_there_it_fails(self):
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "libuv")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nothing was measured for echo", done.stderr)
+
+    def test_names_that_do_not_exist_are_refused(self):
+        for arguments in (("--workload", "ecco"), ("--contenders", "sloice"), ("--repeat", "0")):
+            self.assertEqual(self.bench(*arguments).returncode, 2)
+
+    def test_without_a_build_it_says_how_to_make_one(self):
+        pathlib.Path(self.folder / "bench_load").unlink()
+        done = self.bench(*TINY_ECHO)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("scripts/build bench", done.stderr)
+
+
+class FailureTest(ProgramsTestCase):
+    def assert_fails(self, words):
+        results = self.folder / "results"
+        done = self.bench(*TINY_ECHO, "--repeat", 2, "--results", results)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("FAILED echo, 1 KiB × 2, round 1, sluice: ", done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertIn("**Failed**: Sluice", (results / "summary.md").read_text())
+        rounds = json.loads((results / "echo.json").read_text())["results"][0]["cases"][0]["rounds"]
+        self.assertEqual([list(runs) for runs in rounds], [["epoll"]] * 2)
+
+    def setUp(self):
+        super().setUp()
+        self.put_load()
+        self.put_server("bench_epoll")
+
+    def test_other_bytes(self):
+        self.put_server("bench_sluice", wrong=True)
+        self.assert_fails("delivered other bytes than epoll")
+
+    def test_a_server_that_fails_at_its_end(self):
+        self.put_server("bench_sluice", fails=True)
+        self.assert_fails("the server ended with status 1")
+
+    def test_a_server_that_does_not_start(self):
+        self.put("bench_sluice", "#!/bin/sh\necho 'no luck' >&2\nexit 1\n")
+        self.assert_fails("ended with status 1 before it listened: no luck")
+
+    def test_a_server_that_talks_nonsense(self):
+        self.put("bench_sluice", "#!/bin/sh\necho hello\ncat\n")
+        self.assert_fails("the server said 'hello' instead of its port")
+
+    def test_a_server_that_cannot_be_executed(self):
+        self.put("bench_sluice", "#!/no/such/interpreter\n")
+        self.assert_fails("bench_sluice: No such file")
+
+
+class LoadTest(ProgramsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.put_server("bench_epoll")
+
+    def assert_refused(self, words):
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(words, done.stderr)
+
+    def test_a_figure_that_is_missing_or_not_positive(self):
+        for changes, words in (({"messages": 0}, "no positive messages"),
+                               ({"server_cpu_ns": None}, "no positive server_cpu_ns"),
+                               ({"latency_ns": None}, "no positive latency p50"),
+                               ({"rss_peak_kib": "much"}, "no positive rss_peak_kib"),
+                               ({"sha256": ""}, "no SHA-256")):
+            self.put_load(**changes)
+            self.assert_refused(words)
+
+    def test_a_load_that_fails(self):
+        self.put("bench_load", "#!/bin/sh\necho 'no progress' >&2\nexit 1\n")
+        self.assert_refused("the load ended with status 1: no progress")
+
+    def test_a_load_whose_report_is_none(self):
+        self.put("bench_load", "#!/bin/sh\necho done\n")
+        self.assert_refused("the load's report is no JSON")
+        self.put("bench_load", "#!/bin/sh\necho '[]'\n")
+        self.assert_refused("the load's report is no object")
+
+
+if __name__ == "__main__":
+    unittest.main()
