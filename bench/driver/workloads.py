@@ -272,7 +272,8 @@ SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50))
 
 
 def growth(name, title, about, of, cases, axis):
-    return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases), tiny=of.tiny[:1],
+    return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases),
+                    tiny=(dataclasses.replace(of.tiny[0], x=1),),
                     contenders=of.contenders,
                     main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
                     by_default=False)
