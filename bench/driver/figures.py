@@ -8,13 +8,15 @@ class Figure:
     """One number of a run: where it is in the report of the load, what it is called, its unit.
 
     `path` is the way to it through the report; `over`, if any, the way to what it is divided by, and
-    `scale` makes the result a number of `unit`.
+    `scale` makes the result a number of `unit`. A `difference` of two measurements may be nothing or, by
+    noise, less.
     """
     path: str
     title: str
     unit: str
     over: str = ""
     scale: float = 1
+    difference: bool = False
 
     def of(self, run):
         """The number, or None if this run has none."""
@@ -36,17 +38,19 @@ BYTES = Figure("bytes", "throughput", "MB/s", over="window_ns", scale=1e3)
 LATENCY_P50 = Figure("latency_ns.p50", "latency p50", "µs", scale=1e-3)
 LATENCY_P99 = Figure("latency_ns.p99", "latency p99", "µs", scale=1e-3)
 RSS_PEAK = Figure("rss_peak_kib", "peak RSS", "MiB", scale=1 / 1024)
-QUEUEING = Figure("extra.queueing_cpu_ns_per_write", "of it queueing", "ns")
+QUEUEING = Figure("extra.queueing_cpu_ns_per_write", "of it queueing", "ns", difference=True)
 DRAINING = Figure("extra.draining_cpu_ns_per_write", "of it draining", "ns")
 RSS_BEFORE = Figure("extra.rss_before_kib", "RSS before", "MiB", scale=1 / 1024)
 RSS_QUEUED = Figure("extra.rss_queued_kib", "RSS when queued", "MiB", scale=1 / 1024)
 RSS_AFTER_DRAIN = Figure("extra.rss_after_kib", "RSS after the drain", "MiB", scale=1 / 1024)
 LATENCY_AGAINST_QUIET = Figure("latency_ns.p50", "latency p50 against a quiet server", "",
                                over="extra.quiet_p50_ns")
-BYTES_PER_SLOW_READER = Figure("extra.rss_per_connection_bytes", "memory per slow reader", "KiB", scale=1 / 1024)
-BYTES_WHEN_ACCEPTED = Figure("extra.bytes_per_connection", "user memory per connection, accepted", "B")
+BYTES_PER_SLOW_READER = Figure("extra.rss_per_connection_bytes", "memory per slow reader", "KiB",
+                               scale=1 / 1024, difference=True)
+BYTES_WHEN_ACCEPTED = Figure("extra.bytes_per_connection", "user memory per connection, accepted", "B",
+                             difference=True)
 BYTES_AFTER_ECHO = Figure("extra.bytes_per_connection_after_echo", "user memory per connection, after an echo",
-                          "B")
+                          "B", difference=True)
 
 
 def look_up(report, path):

@@ -1,9 +1,12 @@
 """What Sluice wants to reach, as data, and whether the results say that it did."""
 import dataclasses
+import json
+import pathlib
 
-from .contenders import OURS
+from .contenders import BENCH, OURS
 from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, Figure, LATENCY_AGAINST_QUIET, MESSAGES,
-                      RSS_AFTER_DRAIN, RSS_BEFORE, RSS_QUEUED, contenders_of, number, ratios_of, spread, values_of)
+                      RSS_AFTER_DRAIN, RSS_BEFORE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread,
+                      values_of)
 from .workloads import BY_NAME
 
 SLUICE = "sluice"
@@ -239,12 +242,59 @@ class Scaling:
         return Verdict(self.goal, self.wanted(), measured, rate >= self.bound)
 
 
+@dataclasses.dataclass(frozen=True)
+class MemoryOfFanOut:
+    """From the fewest connections to the most, peak memory grows by what connections take anyway, plus `bound`."""
+    goal: str
+    bound: float
+    workload: str = "fanout"
+
+    def wanted(self):
+        return f"fanout: beside one message at most {number(self.bound)} B of memory for each connection"
+
+    def judge(self, results):
+        peaks = {int(case["case"].split()[0]): spread(values_of(case, SLUICE, RSS_PEAK))
+                 for case in results["fanout"]["cases"]}
+        idle = medians_by_case(results["idle"], lambda case: values_of(case, SLUICE, BYTES_AFTER_ECHO)) \
+            if "idle" in results else {}
+        if len(peaks) < 2 or None in peaks.values() or not idle:
+            return None
+        fewest, most = min(peaks), max(peaks)
+        grown = (peaks[most].median - peaks[fewest].median) * 1024 * 1024 / (most - fewest)
+        of_idle = max(idle.values())
+        return Verdict(self.goal, self.wanted(), f"{number(grown - of_idle)} B: peak RSS grows by {number(grown)} B "
+                       f"per connection from {fewest} to {most}, an idle one has {number(of_idle)} B",
+                       grown - of_idle <= self.bound)
+
+
+@dataclasses.dataclass(frozen=True)
+class Instructions:
+    """User-space instructions of a write(), from the committed table of counts."""
+    goal: str
+    bound: float
+    cases: tuple
+    table: pathlib.Path = BENCH / "instructions" / "table.json"
+    workload: str = "replies"
+
+    def wanted(self):
+        return f"instructions of a write() in user space, at most {number(self.bound)}"
+
+    def judge(self, _results):
+        if not self.table.is_file():
+            return None
+        counts = json.loads(self.table.read_text(encoding="utf-8"))["counts"]
+        by_case = {label: counts[label]["per write()"] for label in self.cases if label in counts}
+        return bounded(self.goal, self.wanted(), by_case, self.bound, number) if by_case else None
+
+
 ALL = (
     Ratio("B1", "replies", 1.05, ("depth 16", "depth 64", "depth 256")),
+    Instructions("B1", 60, ("replies, depth 16", "replies, depth 64", "replies, depth 256")),
     Ratio("B2", "echo", 1.05),
     AheadOfPeers("B2", "echo"),
     Ratio("B3", "stream", 1.05),
     Ratio("B4", "fanout", 1.05),
+    MemoryOfFanOut("B4", 64),
     Ratio("B5", "pieces", 1.05),
     Constant("B6", "deep", 1.10),
     Returned("B6", "deep", RSS_QUEUED, RSS_AFTER_DRAIN, RSS_BEFORE, 0.10),

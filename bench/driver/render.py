@@ -77,9 +77,9 @@ def main_table(result):
 
 def workload_section(result):
     workload = BY_NAME[result["workload"]]
-    lines = [f"## {workload.goal}: {workload.title}".replace(": : ", ": "), "", workload.about, "",
-             f"{workload.main.title[0].upper()}{workload.main.title[1:]} as a ratio to the limit of the same "
-             f"round: median (least..greatest). {sentence(result['pinning'])}.", ""]
+    what = f", {workload.main.unit}" if workload.micro else " as a ratio to the limit of the same round"
+    lines = [f"## {sentence(workload.goal)}: {workload.title}", "", workload.about, "",
+             f"{sentence(workload.main.title)}{what}: median (least..greatest). {sentence(result['pinning'])}.", ""]
     lines += main_table(result)
     lines += ["", f"![chart of {workload.name}]({workload.name}.svg)", "",
               f"<details><summary>All figures, raw values in <a href=\"{workload.name}.json\">"

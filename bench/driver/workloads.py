@@ -3,8 +3,8 @@ import dataclasses
 
 from .contenders import OURS, PEERS
 from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE,
-                      COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES,
-                      QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
+                      COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99,
+                      MESSAGES, QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -268,12 +268,12 @@ MICRO = Workload(
     "Single functions of the loop beside their counterparts in libuv, by Google Benchmark; time of one callback.",
     cases=(), tiny=(), contenders=OURS[1:2], main=COST_OF_CALLBACK, extras=(), micro=True)
 
-
 SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50)))
 
 
 def growth(name, title, about, of, cases, axis):
-    return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases), tiny=of.tiny[:1],
+    return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases),
+                    tiny=(dataclasses.replace(of.tiny[0], x=1),),
                     contenders=of.contenders,
                     main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
                     by_default=False)
@@ -291,5 +291,6 @@ GROWTH = (
            (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
 )
 
-ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, MICRO, *SCALING, *GROWTH)
+ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, MICRO,
+       *SCALING, *GROWTH)
 BY_NAME = {workload.name: workload for workload in ALL}

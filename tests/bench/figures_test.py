@@ -1,4 +1,7 @@
 """The arithmetic of the driver."""
+import json
+import pathlib
+import tempfile
 import unittest
 
 import support
@@ -150,7 +153,27 @@ class GoalTest(unittest.TestCase):
         for goal in goals.ALL:
             labels = [case.label for case in workloads.BY_NAME[goal.workload].cases]
             for label in getattr(goal, "cases", ()):
-                self.assertIn(label, labels)
+                if not isinstance(goal, goals.Instructions):
+                    self.assertIn(label, labels)
+
+    def test_memory_of_fan_out_is_what_idle_connections_do_not_take(self):
+        cases = [support.fake_case(f"{count} connections", {"sluice": 100}) for count in (10, 1010)]
+        cases[1]["rounds"][0]["sluice"]["rss_peak_kib"] += 500
+        idle = support.fake_case("idle", {"sluice": 100})
+        idle["rounds"][0]["sluice"]["extra"]["bytes_per_connection_after_echo"] = 450
+        results = {"fanout": support.fake_result("fanout", *cases), "idle": support.fake_result("idle", idle)}
+        self.assertIs(goals.MemoryOfFanOut("B4", 64).judge(results).met, True)
+        self.assertIs(goals.MemoryOfFanOut("B4", 61).judge(results).met, False)
+        self.assertIsNone(goals.MemoryOfFanOut("B4", 64).judge({"fanout": results["fanout"]}))
+
+    def test_instructions_are_those_of_the_table(self):
+        with tempfile.TemporaryDirectory() as folder:
+            table = pathlib.Path(folder, "table.json")
+            goal = goals.Instructions("B1", 60, ("a",), table)
+            self.assertIsNone(goal.judge({}))
+            for count, met in ((60, True), (61, False)):
+                table.write_text(json.dumps({"counts": {"a": {"per write()": count}}}), encoding="utf-8")
+                self.assertIs(goal.judge({}).met, met)
 
 
 if __name__ == "__main__":

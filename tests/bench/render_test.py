@@ -64,12 +64,13 @@ class SummaryTest(unittest.TestCase):
                 place[last] = 5
                 if figure.over:
                     run[figure.over] = 2
-            cases = [{**support.fake_case(case.label, x=case.x), "rounds": [{"epoll": run, "sluice": run}]}
-                     for case in workload.cases]
-            result = support.fake_result(workload.name, *cases)
-            self.assertIn(workload.title, self.summary(result))
-            self.assertIn(workload.title, render.workload_text({}, result))
-            xml.etree.ElementTree.fromstring(charts.chart(workload, result, render.title_of))
+            for of_workload in (workload.cases, workload.tiny):
+                cases = [{**support.fake_case(case.label, x=case.x), "rounds": [{"epoll": run, "sluice": run}]}
+                         for case in of_workload]
+                result = support.fake_result(workload.name, *cases)
+                self.assertIn(workload.title, self.summary(result))
+                self.assertIn(workload.title, render.workload_text({}, result))
+                xml.etree.ElementTree.fromstring(charts.chart(workload, result, render.title_of))
 
 
 class ChartTest(unittest.TestCase):

@@ -1,9 +1,10 @@
 """bench/run with stand-ins for the programs: what it reports, and what it does not let pass."""
 import json
+import os
 import pathlib
 import unittest
 
-from support import ProgramsTestCase
+from support import ProgramsTestCase, SPOILING_ECHO
 
 TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
 
@@ -105,6 +106,16 @@ class FailureTest(ProgramsTestCase):
     def test_a_server_that_cannot_be_executed(self):
         self.put("bench_sluice", "#!/no/such/interpreter\n")
         self.assert_fails("bench_sluice: No such file")
+
+
+class RealProgramsTest(ProgramsTestCase):
+    def test_a_server_that_spoils_bytes_fails_beside_the_real_limit(self):
+        for name in ("bench_load", "bench_epoll"):
+            (self.folder / name).symlink_to(pathlib.Path(os.environ["SLUICE_BENCH_BIN"], name))
+        self.put("bench_sluice", SPOILING_ECHO)
+        done = self.bench(*TINY_ECHO)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("sluice: delivered other bytes than epoll", done.stderr)
 
 
 class LoadTest(ProgramsTestCase):

@@ -29,6 +29,19 @@ if not mute:
 sys.stdin.read()
 sys.exit(1 if fails else 0)
 """
+SPOILING_ECHO = f"""#!{sys.executable}
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+def echo(peer):
+    while data := peer.recv(65536):
+        peer.sendall(data.replace(data[:1], b"!"))
+def serve():
+    while True:
+        threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+threading.Thread(target=serve, daemon=True).start()
+print("listening", listener.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
 LOAD = f"""#!{sys.executable}
 import hashlib, json, socket, sys
 words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
