@@ -1,8 +1,7 @@
 // An HTTP/1.1 server of the files below a folder: GET and HEAD, keep-alive, pipelining, bodies by
 // sendfile, https with a certificate. Usage: http_file_server FOLDER PORT [CERTIFICATE [KEY]]; port
-// 0 is any free one. Try it: http_file_server . 8080, curl -i http://127.0.0.1:8080/README.md, wrk.
-// A path that ends in a slash means the index.html there. Only what is below the folder is served,
-// however it is spelt and wherever symbolic links lead.
+// 0 is any free one. Try curl -i http://127.0.0.1:8080/README.md. A path that ends in a slash means
+// the index.html there. Only what is below the folder is served, wherever symbolic links lead.
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -13,7 +13,7 @@ using core::SinkResult;
 using core::SourceResult;
 
 // A record is kept in pieces that fit into slabs of the pool, so that keeping it allocates nothing.
-constexpr std::size_t kept_piece_bytes = 8 * 1024;
+constexpr std::size_t kept_piece_bytes = core::Slab::capacity / 2;
 constexpr std::size_t most_pieces = 16;
 
 // The first byte of a record: change_cipher_spec, alert, handshake, application data.
@@ -63,7 +63,8 @@ void Ground::send(Bytes bytes) noexcept {
   if (send_error_ || input_ == Input::given_up) {
     return;
   }
-  if (unsent_.empty()) {
+  written_ += bytes.size();
+  if (unsent_.empty() && !holding_) {
     const SinkResult result = socket_->write(std::span(&bytes, 1));
     if (result.kind == SinkResult::Kind::failed) {
       send_error_ = result.error;
@@ -89,6 +90,7 @@ void Ground::keep(Bytes bytes) noexcept {
 }
 
 bool Ground::push() noexcept {
+  holding_ = false;
   while (!unsent_.empty() && !send_error_) {
     std::array<Bytes, most_pieces> pieces;
     const std::size_t count = unsent_.gather(pieces);

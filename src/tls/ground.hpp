@@ -26,10 +26,14 @@ class Ground {
   /// Bytes that come before those of the socket.
   void feed(Buffer bytes) { early_ = std::move(bytes); }
 
+  /// What the engine writes from now on is kept until push(), so that it leaves in one call.
+  void hold() noexcept { holding_ = true; }
   /// All that the engine has written. True when nothing is kept any more; false also after a
   /// failure.
   bool push() noexcept;
-  [[nodiscard]] bool all_sent() const noexcept { return unsent_.empty(); }
+  /// How many bytes the engine has written, and how many of them have gone.
+  [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+  [[nodiscard]] std::uint64_t sent() const noexcept { return written_ - unsent_.size(); }
   /// What broke the way out, and the way in; empty: nothing.
   [[nodiscard]] std::error_code send_error() const noexcept { return send_error_; }
   [[nodiscard]] std::error_code receive_error() const noexcept { return receive_error_; }
@@ -73,10 +77,12 @@ class Ground {
 
   transports::Channel* socket_;
   core::WriteQueue unsent_;
+  std::uint64_t written_ = 0;
   Buffer early_;
   std::error_code send_error_;
   std::error_code receive_error_;
   Input input_ = Input::asking;
+  bool holding_ = false;
   bool received_any_ = false;
   bool first_byte_is_tls_ = true;
 };

@@ -21,6 +21,33 @@ using core::SinkResult;
 using core::SourceResult;
 using transports::Progress;
 
+bool is_ip_address(const std::string& host) {
+  ASN1_OCTET_STRING* const address = a2i_IPADDRESS(host.c_str());
+  ERR_clear_error();
+  ASN1_OCTET_STRING_free(address);
+  return address != nullptr;
+}
+
+// SNI is for names only (RFC 6066).
+void set_host(SSL& ssl, const std::string& host, bool checked) {
+  const bool address = is_ip_address(host);
+  // The macro that has a name for this casts in the old style.
+  bool done = address || SSL_ctrl(&ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                                  const_cast<char*>(host.c_str())) == 1;
+  if (done && checked) {
+    X509_VERIFY_PARAM* const rules = SSL_get0_param(&ssl);
+    X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    done = address ? X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1
+                   : X509_VERIFY_PARAM_set1_host(rules, host.c_str(), host.size()) == 1;
+  }
+  if (!done) {
+    ERR_clear_error();
+    throw std::invalid_argument("server_hostname '" + host + "' is no host name");
+  }
+}
+
+}  // namespace
+
 /// The pieces of an offer as one row of bytes.
 class Row {
  public:
@@ -64,33 +91,6 @@ class Row {
   std::span<const Bytes> pieces_;
   std::size_t begun_ = 0;
 };
-
-bool is_ip_address(const std::string& host) {
-  ASN1_OCTET_STRING* const address = a2i_IPADDRESS(host.c_str());
-  ERR_clear_error();
-  ASN1_OCTET_STRING_free(address);
-  return address != nullptr;
-}
-
-// SNI is for names only (RFC 6066).
-void set_host(SSL& ssl, const std::string& host, bool checked) {
-  const bool address = is_ip_address(host);
-  // The macro that has a name for this casts in the old style.
-  bool done = address || SSL_ctrl(&ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                                  const_cast<char*>(host.c_str())) == 1;
-  if (done && checked) {
-    X509_VERIFY_PARAM* const rules = SSL_get0_param(&ssl);
-    X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    done = address ? X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1
-                   : X509_VERIFY_PARAM_set1_host(rules, host.c_str(), host.size()) == 1;
-  }
-  if (!done) {
-    ERR_clear_error();
-    throw std::invalid_argument("server_hostname '" + host + "' is no host name");
-  }
-}
-
-}  // namespace
 
 TlsChannel::TlsChannel(std::shared_ptr<OpensslContext> context,
                        const transports::SecureChannelParts& parts)
@@ -167,33 +167,59 @@ SinkResult TlsChannel::write(std::span<const Bytes> pieces) noexcept {
 
 SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
   Row row(pieces);
-  std::array<std::byte, record_bytes> memory;  // filled only as far as small pieces are joined
   std::size_t gone = 0;
   bool sent = ground_.push();
-  for (std::size_t worked = 0;; worked += record_bytes) {
+  for (std::size_t worked = 0;; worked += records_at_once * record_bytes) {
     if (ground_.send_error()) {
       return SinkResult::failed(ground_.send_error());
     }
+    gone += row.skip(settle_records());
     if (!sent) {
       return gone > 0 ? SinkResult::accepted(gone) : SinkResult::would_block();
     }
-    const std::size_t settled = row.skip(encrypted_);
-    encrypted_ -= settled;
-    gone += settled;
     if (row.empty()) {
       return SinkResult::accepted(gone);
     }
     if (worked >= most_bytes_at_once) {
       return SinkResult::enough(gone);
     }
-    const Bytes record = row.record(memory);
-    ERR_clear_error();
-    if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &encrypted_) != 1) {
+    if (!encrypt_records(row)) {
       settle_failure();
       return SinkResult::failed(failure_.code);
     }
-    sent = ground_.all_sent();
+    sent = ground_.push();
   }
+}
+
+// Forgets the records that are in the kernel now; returns how many bytes they brought there.
+std::size_t TlsChannel::settle_records() noexcept {
+  std::size_t settled = 0;
+  std::size_t plain_bytes = 0;
+  for (; settled < ahead_count_ && ahead_[settled].end <= ground_.sent(); ++settled) {
+    plain_bytes += ahead_[settled].plain_bytes;
+  }
+  std::copy(ahead_.begin() + settled, ahead_.begin() + ahead_count_, ahead_.begin());
+  ahead_count_ -= settled;
+  return plain_bytes;
+}
+
+// One record is given to the socket where it lies; several are put together for one call.
+bool TlsChannel::encrypt_records(Row row) noexcept {
+  std::array<std::byte, record_bytes> memory;  // filled only as far as small pieces are joined
+  while (ahead_count_ < records_at_once && !row.empty()) {
+    const Bytes record = row.record(memory);
+    static_cast<void>(row.skip(record.size()));
+    if (!row.empty()) {
+      ground_.hold();
+    }
+    std::size_t written = 0;
+    ERR_clear_error();
+    if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &written) != 1) {
+      return false;
+    }
+    ahead_[ahead_count_++] = {ground_.written(), written};
+  }
+  return true;
 }
 
 std::error_code TlsChannel::shutdown() noexcept {

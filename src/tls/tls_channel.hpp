@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,7 @@
 namespace sluice::tls {
 
 class OpensslContext;
+class Row;
 
 struct SslDeleter {
   void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
@@ -25,11 +27,13 @@ using SslPointer = std::unique_ptr<SSL, SslDeleter>;
 
 /// TLS on a stream socket. What write() has encrypted is accepted when the last byte of its record
 /// is in the kernel; until then the plaintext stays in the transport's queue, which thus counts
-/// every layer in one number, and at most one record is encrypted ahead of the socket.
+/// every layer in one number, and at most records_at_once are encrypted ahead of the socket.
 class TlsChannel final : public transports::SecureChannel {
  public:
   /// A record holds so much plaintext.
   static constexpr std::size_t record_bytes = 16 * 1024;
+  /// So many leave in one call.
+  static constexpr std::size_t records_at_once = 4;
   /// What one write() encrypts at most, and one read() decrypts.
   static constexpr std::size_t most_bytes_at_once = 256 * 1024;
 
@@ -69,8 +73,16 @@ class TlsChannel final : public transports::SecureChannel {
     abandoned,  ///< The transport is lost.
   };
 
+  /// A record that is encrypted, but not yet in the kernel.
+  struct Record {
+    std::uint64_t end;  ///< where it ends in all that the engine has written
+    std::size_t plain_bytes;
+  };
+
   core::SinkResult write_clear(std::span<const Bytes> pieces) noexcept;
   core::SinkResult encrypt(std::span<const Bytes> pieces) noexcept;
+  [[nodiscard]] bool encrypt_records(Row row) noexcept;
+  [[nodiscard]] std::size_t settle_records() noexcept;
   [[nodiscard]] core::SourceResult read_nothing(int result) noexcept;
   void settle_failure() noexcept;
   void remember_certificate(X509_STORE_CTX& verification) noexcept;
@@ -84,8 +96,9 @@ class TlsChannel final : public transports::SecureChannel {
   std::string server_;
   std::function<void()> clear_passed_;
   std::size_t clear_left_ = 0;
-  /// How many bytes at the front of what is offered next are encrypted already.
-  std::size_t encrypted_ = 0;
+  /// Records of the bytes at the front of what is offered next, so many of them.
+  std::array<Record, records_at_once> ahead_{};
+  std::size_t ahead_count_ = 0;
   Failure failure_;
   Stage stage_ = Stage::clear;
   bool drained_ = false;

@@ -69,10 +69,11 @@ void LoopSet::run_other(std::size_t index, std::exception_ptr& failure) noexcept
   ask_to_stop(0);
 }
 
-// What finds its loop stopped already waits there, and must not stop a later run.
+// What finds its loop stopped already waits there, and must stop neither a later run nor the loop
+// when it runs by itself.
 void LoopSet::ask_to_stop(std::size_t index) noexcept {
   post(index, [this, index, run = runs_] {
-    if (run == runs_) {
+    if (running_ && run == runs_) {
       loops_[index]->stop();
     }
   });

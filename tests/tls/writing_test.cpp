@@ -75,13 +75,13 @@ TEST_F(TlsWriting, W116_Q9_PausingIsStrictAndWithAHighMarkOfZeroAnIdleTransportI
   EXPECT_EQ(record().trace(), "CM PW RW");
 }
 
-// W-114: nothing is encrypted ahead of the kernel but the record that it did not take whole.
-TEST_F(TlsWriting, W114_OneRecordAtMostIsEncryptedAheadOfTheKernel) {
+// W-114: what is ahead of the kernel was encrypted for one call that it did not take whole.
+TEST_F(TlsWriting, W114_FourRecordsAtMostAreEncryptedAheadOfTheKernel) {
   open();
   kernel().set_room(fd(), 3 * full_record);
   forget_sent();
   in_turn([&] { put(1'000'000); });
-  // Two whole records have left, the third is partly there, and no fourth was begun.
+  // Two whole records have left, the third is partly there, and no fifth was begun.
   EXPECT_EQ(transport().write_statistics().bytes_written, 2 * full_record);
   EXPECT_EQ(sent(), 3 * full_record);
   kernel().set_room(fd(), 0);
@@ -89,6 +89,16 @@ TEST_F(TlsWriting, W114_OneRecordAtMostIsEncryptedAheadOfTheKernel) {
   run_some_turns();
   EXPECT_EQ(transport().write_statistics().send_calls, calls);
   EXPECT_EQ(size(), 1'000'000U - 2 * full_record);
+}
+
+TEST_F(TlsWriting, FourRecordsLeaveInOneCall) {
+  open();
+  kernel().set_room(fd(), ScriptedKernel::no_limit);
+  forget_sent();
+  const auto before = kernel().count_calls("send") + kernel().count_calls("sendmsg");
+  in_turn([&] { put(4 * full_record); });
+  EXPECT_EQ(kernel().count_calls("send") + kernel().count_calls("sendmsg"), before + 1);
+  EXPECT_EQ(transport().write_statistics().bytes_written, 4 * full_record);
 }
 
 TEST_F(TlsWriting, RecordsAreFullUnderLoad) {

@@ -107,6 +107,18 @@ TEST(LoopGroup, RunUntilCompleteGivesTheOutcome) {
   EXPECT_THROW(group.run_until_complete(failure), std::runtime_error);
 }
 
+TEST(LoopGroup, AfterARunTheFirstLoopRunsByItself) {
+  LoopGroup group(2);
+  // The other loop has stopped by then, and has asked the first one to stop as well.
+  const auto done = [](EventLoop& loop) {
+    auto future = loop.create_future<void>();
+    loop.call_later(std::chrono::milliseconds(1), [future]() mutable { future.set_result(); });
+    return future;
+  };
+  group.run_until_complete(done(group.loop(0)));
+  group.loop(0).run_until_complete(done(group.loop(0)));
+}
+
 TEST(LoopGroup, RunUntilCompleteTakesATask) {
   LoopGroup group(2);
   const auto answer = []() -> Task<int> { co_return 42; };

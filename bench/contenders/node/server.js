@@ -14,7 +14,7 @@ const requestBytes = 64;
 const reply = Buffer.from('0123456789abcdef'.repeat(4));
 const pieceSizes = {2: [24, 1000], 5: [8, 8, 8, 200, 800]};
 const deepBytes = 100;
-const slowChunkBytes = 64 * 1024;
+const slowChunkBytes = 16 * 1024;
 const slowChunks = Math.floor(100 * 1000 * 1000 / slowChunkBytes);
 const backlog = 4096;
 // So much for one peer, then it is the turn of the others.

@@ -16,7 +16,7 @@ REQUEST_BYTES = 64
 REPLY = b"0123456789abcdef" * 4
 PIECES = {2: (24, 1000), 5: (8, 8, 8, 200, 800)}
 DEEP_BYTES = 100
-SLOW_CHUNK_BYTES = 64 * 1024
+SLOW_CHUNK_BYTES = 16 * 1024
 SLOW_CHUNKS = 100 * 1000 * 1000 // SLOW_CHUNK_BYTES
 BACKLOG = 4096
 # So much for one peer, then it is the turn of the others.
