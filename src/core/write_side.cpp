@@ -20,17 +20,13 @@ constexpr std::size_t few_pieces = 16;
 // The order of the checks (W-6): once the transport is closing or lost, a write is dropped and
 // never throws, not even after write_eof() (a deliberate difference from asyncio, which looks at
 // write_eof() first).
-bool WriteSide::admit(std::size_t bytes, const char* call) {
-  if (!life_->open()) {
-    if (bytes > 0) {
-      count_drop(bytes);
-    }
-    return false;
-  }
-  if (half_ != HalfState::open) {
+void WriteSide::refuse(std::size_t bytes, const char* call) {
+  if (life_->open()) {
     throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
   }
-  return bytes > 0;
+  if (bytes > 0) {
+    count_drop(bytes);
+  }
 }
 
 void WriteSide::count_drop(std::size_t bytes) {
@@ -48,14 +44,15 @@ void WriteSide::write_and_look(Bytes data) {
   if (!admit(data.size(), "write()")) {
     return;
   }
-  const bool worth_a_call =
-      data.size() >= direct_send_bytes || size() + data.size() > marks_.limits().high;
-  const bool now = *timing_ == WriteTiming::at_once ? flow_ == FlowState::idle
-                                                    : flow_ <= FlowState::dirty && worth_a_call;
-  if (flow_ == FlowState::idle && !now) {
-    begin_run(data);
+  const bool at_once = *timing_ == WriteTiming::at_once;
+  const std::size_t high = marks_.limits().high;
+  if (flow_ == FlowState::idle && !at_once && data.size() < direct_send_bytes &&
+      data.size() <= high) {
+    begin_run(data, high);
     return;
   }
+  const bool worth_a_call = data.size() >= direct_send_bytes || size() + data.size() > high;
+  const bool now = at_once ? flow_ == FlowState::idle : flow_ <= FlowState::dirty && worth_a_call;
   if (now && !sink_keeps_bytes_ && !queue_.has_external() &&
       queue_.segment_count() < Sink::max_pieces) {
     send_with(data);
@@ -65,12 +62,12 @@ void WriteSide::write_and_look(Bytes data) {
   open_lane();
 }
 
-// The first bytes of a turn, as a rule; they stay below the high mark.
-void WriteSide::begin_run(Bytes data) {
+// The first bytes of a turn, as a rule, with nothing before them.
+void WriteSide::begin_run(Bytes data, std::size_t high) {
   if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
     flow_ = FlowState::dirty;
     host_->request_flush();
-    queue_.open_lane(marks_.limits().high - data.size());
+    queue_.open_lane(high - data.size());
   }
 }
 

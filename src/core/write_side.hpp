@@ -185,10 +185,17 @@ class WriteSide {
   enum class ResumeCheck : std::uint8_t { none, requested };
 
   void write_and_look(Bytes data);
-  void begin_run(Bytes data);
+  void begin_run(Bytes data, std::size_t high);
   void open_lane() noexcept;
   void note_peak() noexcept;
-  [[nodiscard]] bool admit(std::size_t bytes, const char* call);
+  [[nodiscard]] bool admit(std::size_t bytes, const char* call) {
+    if (life_->open() && half_ == HalfState::open) {
+      return bytes > 0;
+    }
+    refuse(bytes, call);
+    return false;
+  }
+  void refuse(std::size_t bytes, const char* call);
   void count_drop(std::size_t bytes);
   template <class Piece, class Append>
   void write_list(std::span<const Piece> pieces, Append append);
