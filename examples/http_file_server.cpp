@@ -128,7 +128,6 @@ int main(int argc, char** argv) try {
     std::fprintf(stderr, "usage: http_file_server FOLDER PORT [CERTIFICATE [KEY]]\n");
     return 2;
   }
-  const std::uint16_t port = port_argument(argv[2]);
   const std::string root = std::filesystem::canonical(argv[1]) / "";
   sluice::StreamServerOptions options;
   if (argc > 3) {
@@ -138,7 +137,7 @@ int main(int argc, char** argv) try {
   sluice::EventLoop loop;
   const auto server = loop.run_until_complete(
       sluice::start_server([&](auto reader, auto writer) { return serve(root, reader, writer); },
-                           "127.0.0.1", port, std::move(options)));
+                           "127.0.0.1", port_argument(argv[2]), std::move(options)));
   loop.add_signal_handler(SIGTERM, [&] { loop.stop(); });
   loop.add_signal_handler(SIGINT, [&] { loop.stop(); });
   std::printf("serving on %s\n", server->sockets().front().to_string().c_str());
