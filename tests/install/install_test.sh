@@ -80,7 +80,9 @@ case ${1-} in
     LD_LIBRARY_PATH=$prefix/$LIBDIR expect_greeting "$work/consumer"
     ;;
   add_subdirectory)
-    configure "$here/add_subdirectory" -DSLUICE_SOURCE_DIR="$SOURCE" -DCMAKE_UNITY_BUILD=ON
+    # Compiled as quickly as it can be: what counts is that it builds.
+    configure "$here/add_subdirectory" -DSLUICE_SOURCE_DIR="$SOURCE" -DCMAKE_UNITY_BUILD=ON \
+      -DCMAKE_BUILD_TYPE=Debug
     cmake --build "$work/build" --target consumer
     expect_greeting "$work/build/consumer"
     ;;

@@ -177,10 +177,10 @@ TEST(LoopGroup, WhatTheRunOfAnotherLoopThrowsStopsTheGroupAndIsThrown) {
 
 TEST(LoopGroup, WithoutAThreadNothingRuns) {
   LoopGroup group(3);
+  bool ran = false;
+  group.loop(0).call_soon([&] { ran = true; });
   {
     const testing::NoNewThreads no_threads;
-    bool ran = false;
-    group.loop(0).call_soon([&] { ran = true; });
     EXPECT_THROW(group.run_forever(), std::system_error);
     EXPECT_FALSE(ran);
   }
