@@ -394,6 +394,7 @@ void WriteSide::flush(FlushCause cause) {
 
 void WriteSide::complete(SinkResult result) {
   check(flow_ == FlowState::in_flight, "only what is in flight completes");
+  note_peak();
   if (result.kind == SinkResult::Kind::accepted && result.count < queue_.in_flight_size()) {
     ++statistics_.short_writes;
   }

@@ -16,6 +16,7 @@ struct Model {
   std::size_t accepted = 0;  // bytes that write() took
   std::size_t written = 0;   // of these, what the sink took
   std::size_t flying = 0;    // of the rest, what the sink works on
+  std::size_t peak = 0;      // the largest size seen at rest
   struct Range {
     std::size_t begin;  // the first byte that was not taken
     std::size_t end;
@@ -132,6 +133,8 @@ struct Model {
                     in_ranges() ==
                 accepted,
             "written + discarded + size == accepted, ranges as far as they were taken");
+    peak = std::max(peak, size());
+    require(side.statistics().peak_buffer_size >= peak, "the peak is the largest size there was");
     same(side);
     side.check_invariants();
   }

@@ -161,6 +161,15 @@ TEST_F(InFlight, BytesCountAsBufferedUntilTheyAreComplete) {
   EXPECT_EQ(10U, side().statistics().bytes_written);
 }
 
+TEST_F(InFlight, ThePeakCountsARunOfSmallWritesMeanwhile) {
+  launch(10);
+  for (int i = 0; i < 5; ++i) {
+    transport_.write(2);
+  }
+  side().complete(SinkResult::accepted(10));
+  EXPECT_EQ(20U, side().statistics().peak_buffer_size);
+}
+
 TEST_F(InFlight, NothingIsOfferedMeanwhile) {
   launch(10);
   transport_.write(10);
