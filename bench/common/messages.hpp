@@ -27,6 +27,17 @@ inline std::string pattern(std::size_t size) {
   return bytes;
 }
 
+/// The chunk over and over, always whole, in at least 64 KiB: who sends chunks without end need not
+/// make a call for each.
+inline std::string row_of(std::string_view chunk) {
+  constexpr std::size_t at_least = 64 * 1024;
+  std::string row;
+  do {
+    row += chunk;
+  } while (!chunk.empty() && row.size() < at_least);
+  return row;
+}
+
 /// The sizes of the writes that make one reply of `pieces`.
 inline std::vector<std::size_t> pieces_of(std::size_t count) {
   if (count == 2) {

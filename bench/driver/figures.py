@@ -42,9 +42,17 @@ QUEUEING = Figure("extra.queueing_cpu_ns_per_write", "of it queueing", "ns", dif
 DRAINING = Figure("extra.draining_cpu_ns_per_write", "of it draining", "ns")
 RSS_BEFORE = Figure("extra.rss_before_kib", "RSS before", "MiB", scale=1 / 1024)
 RSS_QUEUED = Figure("extra.rss_queued_kib", "RSS when queued", "MiB", scale=1 / 1024)
+RSS_AFTER_WINDOW = Figure("extra.rss_after_window_kib", "RSS after the window, exactly", "MiB", scale=1 / 1024)
 RSS_AFTER_DRAIN = Figure("extra.rss_after_kib", "RSS after the drain", "MiB", scale=1 / 1024)
 LATENCY_AGAINST_QUIET = Figure("latency_ns.p50", "latency p50 against a quiet server", "",
                                over="extra.quiet_p50_ns")
+P99_AGAINST_QUIET = Figure("latency_ns.p99", "latency p99 against a quiet server", "", over="extra.quiet_p99_ns")
+FILLING_P50_AGAINST_QUIET = Figure("extra.filling_p50_ns",
+                                   "latency p50 while neighbours fill, against a quiet server", "",
+                                   over="extra.quiet_p50_ns")
+FILLING_P99_AGAINST_QUIET = Figure("extra.filling_p99_ns",
+                                   "latency p99 while neighbours fill, against a quiet server", "",
+                                   over="extra.quiet_p99_ns")
 BYTES_PER_SLOW_READER = Figure("extra.rss_per_connection_bytes", "memory per slow reader", "KiB",
                                scale=1 / 1024, difference=True)
 BYTES_WHEN_ACCEPTED = Figure("extra.bytes_per_connection", "user memory per connection, accepted", "B",

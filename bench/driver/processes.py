@@ -52,7 +52,10 @@ class Pinning:
     def describe(self):
         if self.shared:
             return f"server and load share core {self.cores[0]}"
-        return f"server on core {min(self.server)}, load on core {min(self.load)}"
+        text = f"server on core {min(self.server)}, load on core {min(self.load)}"
+        if self.server <= siblings(min(self.load)):
+            text += ", two hardware threads of the same core"
+        return text
 
 
 class Server:

@@ -3,8 +3,9 @@ import dataclasses
 
 from .contenders import OURS, PEERS
 from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE,
-                      COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99,
-                      MESSAGES, QUEUEING, RSS_AFTER_DRAIN, RSS_PEAK, RSS_QUEUED)
+                      COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, FILLING_P50_AGAINST_QUIET, FILLING_P99_AGAINST_QUIET,
+                      Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES, P99_AGAINST_QUIET, QUEUEING,
+                      RSS_AFTER_DRAIN, RSS_AFTER_WINDOW, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -158,7 +159,7 @@ def fanout_case(connections, size=16 * KIB):
 FANOUT = Workload(
     "fanout", "B4", "Fan-out", "One message of 16 KiB is written to every connection.",
     cases=tuple(map(fanout_case, (10, 1000, 5000))), tiny=(fanout_case(4),),
-    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_PEAK))
+    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_AFTER_WINDOW, RSS_PEAK))
 
 
 def pieces_case(pieces, connections=20):
@@ -204,7 +205,8 @@ SLOW = Workload(
     "slow", "B8", "Slow readers",
     "Clients that never read are offered 100 MB each, while one fast client plays ping-pong with 1 KiB.",
     cases=(slow_case(1_000),), tiny=(slow_case(4),), contenders=OURS[:2] + PEERS,
-    extras=(LATENCY_P50, LATENCY_P99, LATENCY_AGAINST_QUIET, BYTES_PER_SLOW_READER, RSS_PEAK),
+    extras=(LATENCY_P50, LATENCY_P99, LATENCY_AGAINST_QUIET, P99_AGAINST_QUIET, FILLING_P50_AGAINST_QUIET,
+            FILLING_P99_AGAINST_QUIET, BYTES_PER_SLOW_READER, RSS_PEAK),
     rounds=3, rounds_of_peers=3)
 
 

@@ -82,5 +82,30 @@ class GrowthTest(unittest.TestCase):
                          ["echo, per message: not in the table"])
 
 
+class CheckTest(unittest.TestCase):
+    def rows(self, write=60, allocations=0.0, system_calls=0.5):
+        return {"replies, depth 16": {"per write()": write, "allocations per message": allocations,
+                                      "system calls per message": system_calls}}
+
+    def test_a_write_has_a_bound_to_the_instruction(self):
+        self.assertEqual(count.offences(self.rows(60), self.rows(60), True), [])
+        self.assertEqual(count.offences(self.rows(60.01), self.rows(60), True),
+                         ["replies, depth 16, per write(): 60.01 is above the bound of 60"])
+
+    def test_a_lone_write_has_no_bound(self):
+        rows = {"replies, depth 1": {"per write()": 243}}
+        self.assertEqual(count.offences(rows, rows, True), [])
+
+    def test_calls_are_compared_whatever_the_compiler(self):
+        self.assertEqual(count.offences(self.rows(500), self.rows(60), False), [])
+        self.assertEqual(count.offences(self.rows(500, allocations=1.0), self.rows(60), False),
+                         ["replies, depth 16, allocations per message: 0.0 has become 1.0"])
+        self.assertEqual(count.offences(self.rows(500, system_calls=0.6), self.rows(60), False),
+                         ["replies, depth 16, system calls per message: 0.5 has become 0.6"])
+
+    def test_the_bounded_workloads_are_counted(self):
+        self.assertLessEqual(set(count.BOUNDED), count.WORKLOADS.keys())
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -91,6 +91,8 @@ Report load_fanout(CommandLine& options) {
   traffics.push_back(std::make_unique<Audience>(std::move(connections), size));
   Report report = measure(traffics, target, size);
   report.sha256 = sum.finish();
+  // The peak is told in coarser steps than what a connection may take.
+  report.extra["rss_after_window_kib"] = static_cast<double>(target.server.exact_rss_kib());
   return report;
 }
 

@@ -1,11 +1,9 @@
 """The arithmetic of the driver."""
-import json
-import pathlib
-import tempfile
 import unittest
+import unittest.mock
 
 import support
-from driver import figures, goals, measure, workloads
+from driver import figures, measure, processes
 from driver.figures import COST, Figure, LATENCY_P50, MESSAGES
 
 
@@ -79,101 +77,18 @@ class RoundsTest(unittest.TestCase):
         self.assertEqual(len(self.rounds(7, 3)), 3)
 
 
-class GoalTest(unittest.TestCase):
-    def judge(self, goal, *cases, **changes):
-        return goal.judge({goal.workload: support.fake_result(goal.workload, *cases, **changes)})
+class PinningTest(unittest.TestCase):
+    def described(self, cores, siblings):
+        with unittest.mock.patch.object(processes, "siblings", siblings):
+            return processes.Pinning(cores).describe()
 
-    def test_ratio(self):
-        goal = goals.Ratio("B1", "replies", 1.05, ("depth 16", "depth 64"))
-        good = support.fake_case("depth 16", {"epoll": 100, "sluice": 105})
-        bad = support.fake_case("depth 64", {"epoll": 100, "sluice": 106})
-        other = support.fake_case("depth 1", {"epoll": 100, "sluice": 200})
-        self.assertIs(self.judge(goal, good, other).met, True)
-        verdict = self.judge(goal, good, bad)
-        self.assertIs(verdict.met, False)
-        self.assertIn("1.060 (depth 64)", verdict.measured)
-        self.assertIn("above the bound: depth 64", verdict.measured)
-
-    def test_ratio_to_another_contender(self):
-        goal = goals.Ratio("B12", "echo", 1.10, contender="sluice-coroutines", against="sluice")
-        case = support.fake_case("c", {"epoll": 100, "sluice": 200, "sluice-coroutines": 210})
-        self.assertIs(self.judge(goal, case).met, True)
-        self.assertEqual(self.judge(goal, case).measured, "1.050")
-
-    def test_ahead_of_peers(self):
-        goal = goals.AheadOfPeers("B2", "echo")
-        ahead = support.fake_case("a", {"sluice": 100, "libuv": 110, "node": 900})
-        behind = support.fake_case("b", {"sluice": 100, "libuv": 80})
-        self.assertIs(self.judge(goal, ahead).met, True)
-        self.assertIs(self.judge(goal, ahead, behind).met, False)
-        self.assertEqual(self.judge(goal, ahead, behind).measured, "1.250 of libuv at b")
-        self.assertIsNone(self.judge(goal, support.fake_case("c", {"sluice": 100, "epoll": 80})))
-
-    def test_constant(self):
-        goal = goals.Constant("B6", "echo", 1.10)
-        small, large = (support.fake_case(label, {"sluice": cost}) for label, cost in (("a", 100), ("b", 109)))
-        self.assertIs(self.judge(goal, small, large).met, True)
-        self.assertIs(self.judge(goal, small, large, support.fake_case("c", {"sluice": 90})).met, False)
-
-    def test_at_most(self):
-        goal = goals.AtMost("B7", "echo", COST, 512)
-        self.assertIs(self.judge(goal, support.fake_case("c", {"sluice": 512})).met, True)
-        self.assertIs(self.judge(goal, support.fake_case("c", {"sluice": 513})).met, False)
-
-    def test_memory_is_returned(self):
-        goal = goals.Returned("B6", "deep", figures.RSS_QUEUED, figures.RSS_AFTER_DRAIN, figures.RSS_BEFORE, 0.10)
-        for after, met in ((2000, True), (2010, True), (2011, False), (1900, True)):
-            case = support.fake_case("c", {"sluice": 100})
-            case["rounds"][0]["sluice"]["extra"] = {"rss_before_kib": 2000, "rss_queued_kib": 2100,
-                                                    "rss_after_kib": after}
-            self.assertIs(self.judge(goal, case).met, met)
-        self.assertIsNone(self.judge(goal, support.fake_case("c", {"sluice": 100})))
-
-    def test_least_of_all(self):
-        goal = goals.LeastOfAll("B7", "echo")
-        self.assertIs(self.judge(goal, support.fake_case("c", {"epoll": 5, "sluice": 4})).met, True)
-        self.assertIs(self.judge(goal, support.fake_case("c", {"epoll": 3, "sluice": 4, "node": 9})).met, False)
-
-    def test_scaling_is_open_where_the_load_has_no_core(self):
-        goal = goals.Scaling("", "echo", 1.8)
-        cases = [support.fake_case(f"threads {threads}", {"sluice": 100}, x=threads) for threads in (1, 2)]
-        cases[1]["rounds"][0]["sluice"]["messages"] *= 1.9
-        self.assertIsNone(self.judge(goal, *cases).met)
-        self.assertIn("2 cores, and 3 are needed", self.judge(goal, *cases).measured)
-        self.assertIs(self.judge(goal, *cases, cores=4).met, True)
-        cases[1]["rounds"][0]["sluice"]["messages"] = 1000
-        self.assertIs(self.judge(goal, *cases, cores=4).met, False)
-
-    def test_what_was_not_measured_is_open(self):
-        verdicts = goals.judge_all({})
-        self.assertEqual({verdict.met for verdict in verdicts}, {None})
-        self.assertEqual({verdict.measured for verdict in verdicts}, {"not measured"})
-
-    def test_every_goal_is_about_cases_that_exist(self):
-        for goal in goals.ALL:
-            labels = [case.label for case in workloads.BY_NAME[goal.workload].cases]
-            for label in getattr(goal, "cases", ()):
-                if not isinstance(goal, goals.Instructions):
-                    self.assertIn(label, labels)
-
-    def test_memory_of_fan_out_is_what_idle_connections_do_not_take(self):
-        cases = [support.fake_case(f"{count} connections", {"sluice": 100}) for count in (10, 1010)]
-        cases[1]["rounds"][0]["sluice"]["rss_peak_kib"] += 500
-        idle = support.fake_case("idle", {"sluice": 100})
-        idle["rounds"][0]["sluice"]["extra"]["bytes_per_connection_after_echo"] = 450
-        results = {"fanout": support.fake_result("fanout", *cases), "idle": support.fake_result("idle", idle)}
-        self.assertIs(goals.MemoryOfFanOut("B4", 64).judge(results).met, True)
-        self.assertIs(goals.MemoryOfFanOut("B4", 61).judge(results).met, False)
-        self.assertIsNone(goals.MemoryOfFanOut("B4", 64).judge({"fanout": results["fanout"]}))
-
-    def test_instructions_are_those_of_the_table(self):
-        with tempfile.TemporaryDirectory() as folder:
-            table = pathlib.Path(folder, "table.json")
-            goal = goals.Instructions("B1", 60, ("a",), table)
-            self.assertIsNone(goal.judge({}))
-            for count, met in ((60, True), (61, False)):
-                table.write_text(json.dumps({"counts": {"a": {"per write()": count}}}), encoding="utf-8")
-                self.assertIs(goal.judge({}).met, met)
+    def test_the_result_says_whether_they_share_a_core(self):
+        alone, paired = (lambda core: {core}), (lambda core: {core & ~1, core | 1})
+        self.assertEqual(self.described([0, 1], alone), "server on core 1, load on core 0")
+        self.assertEqual(self.described([0, 1, 2, 3], paired), "server on core 2, load on core 0")
+        self.assertEqual(self.described([0, 1], paired),
+                         "server on core 1, load on core 0, two hardware threads of the same core")
+        self.assertEqual(self.described([3], alone), "server and load share core 3")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ constexpr std::size_t turn_bytes = 1024 * 1024;
 
 class SecureStreamer final : public Secured<SecureStreamer> {
  public:
-  SecureStreamer(Descriptor socket, TlsServing& serving, const std::string& chunk)
-      : Secured(std::move(socket), serving), chunk_(std::as_bytes(std::span(chunk))) {}
+  SecureStreamer(Descriptor socket, TlsServing& serving, const std::string& row)
+      : Secured(std::move(socket), serving), row_(std::as_bytes(std::span(row))) {}
 
   void consume() {
     std::array<std::byte, tls_record_bytes> ignored;
@@ -34,8 +34,8 @@ class SecureStreamer final : public Secured<SecureStreamer> {
   }
   [[nodiscard]] bool produce() {
     for (std::size_t written = 0; written < turn_bytes && channel().unsent().empty();
-         written += chunk_.size()) {
-      channel().write(chunk_);
+         written += row_.size()) {
+      channel().write(row_);
       if (!flush()) {
         return false;
       }
@@ -44,22 +44,22 @@ class SecureStreamer final : public Secured<SecureStreamer> {
   }
 
  private:
-  std::span<const std::byte> chunk_;
+  std::span<const std::byte> row_;
 };
 
 }  // namespace
 
 void serve_tls_stream(CommandLine& options) {
   TlsServing serving(options);
-  const std::string chunk = pattern(options.number("size", 65536));
+  const std::string row = row_of(pattern(options.number("size", 65536)));
   options.reject_the_rest();
-  if (chunk.empty()) {
+  if (row.empty()) {
     throw std::invalid_argument("--size must be positive");
   }
   serve_tcp(
       [&] {
         return [&](Descriptor socket) {
-          return std::make_unique<SecureStreamer>(std::move(socket), serving, chunk);
+          return std::make_unique<SecureStreamer>(std::move(socket), serving, row);
         };
       },
       // Level-triggered: a peer whose turn ended early comes up again.
