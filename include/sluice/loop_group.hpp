@@ -24,7 +24,10 @@ class LoopSet;
 }
 
 /// What LoopGroup::create_server makes: a Server on each loop, all on the same addresses. Dropping
-/// it closes nothing that listens; it may outlive the group. No counterpart in asyncio.
+/// it closes nothing that listens; it may outlive the group. What any thread may call goes to the
+/// loops as call_soon_threadsafe does, but throws nothing: without memory it waits until there is
+/// some. The Futures have their outcome only while the group runs: loop(0) by itself waits for the
+/// other loops in vain. No counterpart in asyncio.
 class GroupServer {
  public:
   GroupServer(const GroupServer&) = delete;
@@ -34,8 +37,10 @@ class GroupServer {
   /// The addresses listened on, with the real ports; the same after close(). Any thread.
   [[nodiscard]] virtual const std::vector<SocketAddress>& sockets() const noexcept = 0;
   /// Listens and accepts connections, on all loops. Failure: std::system_error that says which
-  /// address could not be listened on, and std::logic_error after close(); the servers of all loops
-  /// are closed then. Thread of the first loop.
+  /// address could not be listened on, and std::logic_error after close() or when a loop is closed;
+  /// by then the servers of all loops are closed, and what those that served had accepted is
+  /// aborted. The same happens, in the next turns, when the Future is cancelled. Thread of the
+  /// first loop, while the group runs or before.
   [[nodiscard]] virtual Future<void> start_serving() = 0;
   /// Stops listening on each loop, in the next turn of each; connections go on. Any thread.
   virtual void close() = 0;
@@ -43,8 +48,9 @@ class GroupServer {
   virtual void close_clients() = 0;
   /// abort() on every connection of this server, in the next turn of its loop. Any thread.
   virtual void abort_clients() = 0;
-  /// Done when the server is closed and its last connection, on any loop, is gone. Thread of the
-  /// first loop.
+  /// Done when the server is closed and its last connection, on any loop, is gone. A server that
+  /// does not listen is closed when its GroupServer is dropped. Thread of the first loop, while the
+  /// group runs or before.
   [[nodiscard]] virtual Future<void> wait_closed() = 0;
 
  protected:
@@ -61,9 +67,9 @@ class GroupServer {
 /// belongs to its thread, as any loop does, and call_soon_threadsafe is the way in. The functions
 /// of the group itself are for the thread of the first loop, except stop().
 ///
-/// Signals are delivered to the thread of the first loop only, all are blocked in the other
-/// threads: `group.loop(0).add_signal_handler(...)`. No counterpart in asyncio, where programs
-/// start several processes.
+/// Signals are delivered to the thread of the first loop only; the other threads have all of them
+/// blocked from their start on: `group.loop(0).add_signal_handler(...)`. No counterpart in asyncio,
+/// where programs start several processes.
 class LoopGroup {
  public:
   /// Makes `loops` loops; 0 means as many as std::thread::hardware_concurrency tells. Each gets a
@@ -88,8 +94,10 @@ class LoopGroup {
   /// callbacks and protocols throw goes to the exception handler of their loop. May be called
   /// again.
   void run_forever();
-  /// Ends run_forever after the turn that the first loop is in. Called before it, lets the first
-  /// loop run one turn. Any thread. Throws std::logic_error when the group is closed.
+  /// Ends the run that the group is in, after the turn that the first loop is in. While the group
+  /// does not run it means the next run, and lets the first loop run one turn of that. It ends no
+  /// other run, nor loop(0) when that runs by itself. Any thread. Throws std::logic_error when the
+  /// group is closed.
   void stop();
   /// Runs all loops until `future`, of the first loop, has an outcome and gives it back or throws
   /// it. Throws std::system_error with Errc::loop_stopped when stop() came first, and as
@@ -123,9 +131,10 @@ class LoopGroup {
   /// kernel gives to that loop: without arguments, or with the `EventLoop&` that the connection
   /// belongs to. What the copies share by reference or pointer, they share between threads.
   ///
-  /// The Future is of the first loop, and done when all loops listen. Failure: std::system_error
-  /// that says which address; then none listens. The same when it is cancelled. asyncio:
-  /// create_server with reuse_port, in several processes.
+  /// The Future is of the first loop, and done when all loops listen; for that the group must run,
+  /// loop(0) by itself does not do. Failure: std::system_error that says which address; by then
+  /// none listens, and what some had accepted is aborted. The same happens, in the next turns, when
+  /// it is cancelled. asyncio: create_server with reuse_port, in several processes.
   template <class Factory>
   Future<std::shared_ptr<GroupServer>> create_server(const Factory& factory, std::string host,
                                                      std::uint16_t port,

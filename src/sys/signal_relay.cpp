@@ -106,4 +106,14 @@ void SignalRelay::block_in_this_thread() noexcept {
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
+SignalsBlocked::SignalsBlocked() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+}
+
+SignalsBlocked::~SignalsBlocked() {
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
 }  // namespace sluice::sys

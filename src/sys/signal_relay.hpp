@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include "sys/system_calls.hpp"
 
 namespace sluice::sys {
@@ -19,6 +21,19 @@ class SignalRelay {
   static std::uint64_t take_missed(int fd) noexcept;
   /// For threads of ours: the program's signals are for the program's threads.
   static void block_in_this_thread() noexcept;
+};
+
+/// Blocks all signals in this thread as long as it lives, then restores what was. A thread that is
+/// started meanwhile has them blocked from its first instruction on.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept;
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked();
+
+ private:
+  sigset_t before_{};
 };
 
 }  // namespace sluice::sys

@@ -35,8 +35,7 @@ void LoopGroup::run(detail::UniqueFunction<void()> run_first) {
 }
 
 void LoopGroup::stop() {
-  EventLoop& first = loops_->first();
-  first.call_soon_threadsafe([&first] { first.stop(); });
+  loops_->stop();
 }
 
 void LoopGroup::close() {

@@ -12,14 +12,14 @@ class LoopSet::Running {
     if (set.first().is_closed()) {
       throw std::logic_error("Loop group is closed");
     }
-    if (set.running_.exchange(true)) {
+    std::uint64_t idle = set.phase_;
+    if (idle % 2 == 1 || !set.phase_.compare_exchange_strong(idle, idle + 1)) {
       throw std::logic_error("This loop group is already running");
     }
-    ++set.runs_;
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
-  ~Running() { set_->running_ = false; }
+  ~Running() { ++set_->phase_; }
 
  private:
   LoopSet* set_;
@@ -36,9 +36,11 @@ void LoopSet::run(detail::UniqueFunction<void()> run_first) {
   std::vector<std::exception_ptr> failures(size());
   std::vector<std::thread> threads;
   try {
-    threads.reserve(size() - 1);
-    for (std::size_t i = 1; i < size(); ++i) {
-      threads.emplace_back([this, i, &failures] { run_other(i, failures[i]); });
+    start_others(threads, failures);
+    // Where stop() was called before the run, its callback may be gone: the first loop has run by
+    // itself since.
+    if (run_to_stop_ == phase_) {
+      ask_to_stop(0);
     }
     run_first();
   } catch (...) {
@@ -57,10 +59,19 @@ void LoopSet::run(detail::UniqueFunction<void()> run_first) {
   }
 }
 
+void LoopSet::start_others(std::vector<std::thread>& threads,
+                           std::vector<std::exception_ptr>& failures) {
+  threads.reserve(size() - 1);
+  // No signal may find a thread that has not blocked it yet.
+  const sys::SignalsBlocked blocked;
+  for (std::size_t i = 1; i < size(); ++i) {
+    threads.emplace_back([this, i, &failures] { run_other(i, failures[i]); });
+  }
+}
+
 // A loop that has stopped serves nobody, and the kernel would go on giving it connections: the
 // others stop as well.
 void LoopSet::run_other(std::size_t index, std::exception_ptr& failure) noexcept {
-  sys::SignalRelay::block_in_this_thread();
   try {
     loops_[index]->run_forever();
   } catch (...) {
@@ -72,15 +83,27 @@ void LoopSet::run_other(std::size_t index, std::exception_ptr& failure) noexcept
 // What finds its loop stopped already waits there, and must stop neither a later run nor the loop
 // when it runs by itself.
 void LoopSet::ask_to_stop(std::size_t index) noexcept {
-  post(index, [this, index, run = runs_] {
-    if (running_ && run == runs_) {
-      loops_[index]->stop();
-    }
-  });
+  post(index, [this, index, run = phase_.load()] { stop_if_in(run, index); });
+}
+
+void LoopSet::stop_if_in(std::uint64_t run, std::size_t index) const {
+  if (phase_ == run) {
+    loops_[index]->stop();
+  }
+}
+
+void LoopSet::stop() {
+  const std::uint64_t phase = phase_;
+  const std::uint64_t run = phase % 2 == 1 ? phase : phase + 1;
+  // Before the callback is queued: a run that begins after that one ran must know.
+  std::uint64_t earlier = run_to_stop_;
+  while (earlier < run && !run_to_stop_.compare_exchange_weak(earlier, run)) {
+  }
+  first().call_soon_threadsafe([this, run] { stop_if_in(run, 0); });
 }
 
 void LoopSet::close() {
-  if (running_) {
+  if (is_running()) {
     throw std::logic_error("Cannot close a running loop group");
   }
   for (const auto& loop : loops_) {

@@ -30,7 +30,10 @@ class LoopSet {
   /// `run_first` runs the first loop, while each other loop runs on a thread; returns when all have
   /// stopped. See LoopGroup::run_forever.
   void run(detail::UniqueFunction<void()> run_first);
-  [[nodiscard]] bool is_running() const noexcept { return running_; }
+  [[nodiscard]] bool is_running() const noexcept { return phase_ % 2 == 1; }
+  /// Ends the run that the set is in, or else the next one after a turn; never another. Any thread.
+  /// Throws std::logic_error when closed.
+  void stop();
   void close();
 
   /// Runs `callback` on the thread of a loop, from any thread. When the loop is closed, it is
@@ -58,11 +61,14 @@ class LoopSet {
     return true;
   }
   void run_other(std::size_t index, std::exception_ptr& failure) noexcept;
+  void start_others(std::vector<std::thread>& threads, std::vector<std::exception_ptr>& failures);
   void ask_to_stop(std::size_t index) noexcept;
+  void stop_if_in(std::uint64_t run, std::size_t index) const;
 
   std::vector<std::unique_ptr<EventLoop>> loops_;
-  std::uint64_t runs_ = 0;  // written only while no thread runs
-  std::atomic<bool> running_ = false;
+  // One more with each start and each end of a run: odd while running, and then the run's name.
+  std::atomic<std::uint64_t> phase_ = 0;
+  std::atomic<std::uint64_t> run_to_stop_ = 0;  // the latest that stop() meant
 };
 
 }  // namespace sluice::transports

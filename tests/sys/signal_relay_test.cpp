@@ -120,6 +120,23 @@ TEST_F(Relay, AThreadOfOursCanLeaveSignalsToTheProgramsThreads) {
   EXPECT_EQ(2, blocked);
 }
 
+TEST_F(Relay, AThreadStartedWhileSignalsAreBlockedHasThemBlockedAndTheStarterHasItsOwnAgain) {
+  const auto is_blocked = [](int number) {
+    sigset_t mask;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    return ::sigismember(&mask, number) == 1;
+  };
+  bool blocked = false;
+  std::thread thread;
+  {
+    const SignalsBlocked scope;
+    thread = std::thread([&] { blocked = is_blocked(SIGUSR1); });
+  }
+  EXPECT_FALSE(is_blocked(SIGUSR1));
+  thread.join();
+  EXPECT_TRUE(blocked);
+}
+
 TEST_F(Relay, WhatCannotBeWatchedIsRefused) {
   EXPECT_EQ(EINVAL, SignalRelay::watch(SIGKILL, writing_.get()).error);
   EXPECT_EQ(EINVAL, SignalRelay::watch(SIGSTOP, writing_.get()).error);

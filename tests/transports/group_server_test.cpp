@@ -56,6 +56,7 @@ class Echo final : public Protocol {
       account_->threads.push_back(std::this_thread::get_id());
     }
     ++account_->made;
+    account_->made.notify_all();
     account_->changed();
   }
   void data_received(Bytes data) override {
@@ -74,21 +75,48 @@ class Echo final : public Protocol {
   std::shared_ptr<Transport> transport_;
 };
 
-/// The real system, but bind(2) or listen(2) fails when it is called for the nth time.
+/// The real system, but bind(2) or listen(2) fails when it is called for the nth time, or something
+/// happens before, on the thread that calls.
 class FailingSystem final : public testing::FaultySystemCalls {
  public:
   FailingSystem() : FaultySystemCalls(sys::linux_system_calls(), {}, 0) {}
   sys::Status bind(int fd, const SocketAddress& address) noexcept override {
-    return ++binds == failing_bind ? sys::Status{EACCES} : FaultySystemCalls::bind(fd, address);
+    if (address.port() != 0) {
+      port = address.port();
+    }
+    const int nth = ++binds;
+    if (before_bind) {
+      before_bind(nth);
+    }
+    return nth == failing_bind ? sys::Status{EACCES} : FaultySystemCalls::bind(fd, address);
   }
   sys::Status listen(int fd, int backlog) noexcept override {
-    return ++listens == failing_listen ? sys::Status{EADDRINUSE}
-                                       : FaultySystemCalls::listen(fd, backlog);
+    const int nth = ++listens;
+    if (before_listen) {
+      before_listen(nth);
+    }
+    if (nth == failing_listen) {
+      return {EADDRINUSE};
+    }
+    const sys::Status status = FaultySystemCalls::listen(fd, backlog);
+    ++listening;
+    listening.notify_all();
+    return status;
   }
+  void wait_for_listening(int count) const {
+    for (int now = listening; now < count; now = listening) {
+      listening.wait(now);
+    }
+  }
+
   int failing_bind = 0;
   int failing_listen = 0;
+  std::function<void(int nth)> before_bind;
+  std::function<void(int nth)> before_listen;
+  std::atomic<std::uint16_t> port = 0;  // of those but the first
   std::atomic<int> binds = 0;
-  std::atomic<int> listens = 0;
+  std::atomic<int> listens = 0;    // calls
+  std::atomic<int> listening = 0;  // calls that have been let through
 };
 
 class GroupServerTest : public ::testing::Test {
@@ -97,6 +125,31 @@ class GroupServerTest : public ::testing::Test {
   void make_group(LoopOptions options) {
     server_.reset();
     group_ = std::make_unique<LoopGroup>(loops, options);
+  }
+  std::shared_ptr<FailingSystem> make_group_of_failing_system() {
+    const auto system = std::make_shared<FailingSystem>();
+    LoopOptions options;
+    options.system_calls = system;
+    make_group(options);
+    return system;
+  }
+  /// Runs until a callback has gone through all loops several times.
+  void run_some_rounds() {
+    int hops = 0;  // each loop adds one in its turn
+    std::function<void(std::size_t)> hop = [&](std::size_t to) {
+      group_->loop(to).call_soon_threadsafe([&, to] {
+        if (++hops == 10 * static_cast<int>(loops)) {
+          group_->stop();
+        } else {
+          hop((to + 1) % loops);
+        }
+      });
+    };
+    hop(0);
+    group_->run_forever();
+  }
+  [[nodiscard]] static bool refuses(std::uint16_t port) {
+    return code_of([&] { static_cast<void>(raw_connect(port)); }) == std::errc::connection_refused;
   }
   [[nodiscard]] auto factory() {
     return [this] { return std::make_shared<Echo>(account_); };
@@ -207,11 +260,8 @@ TEST_F(GroupServerTest, APortThatIsTakenFailsTheFuture) {
 }
 
 TEST_F(GroupServerTest, ALoopThatCannotBindFailsTheFutureAndNoneListens) {
-  const auto system = std::make_shared<FailingSystem>();
+  const auto system = make_group_of_failing_system();
   system->failing_bind = 3;
-  LoopOptions options;
-  options.system_calls = system;
-  make_group(options);
   const auto before = testing::open_fds();
   auto future = group_->create_server(factory(), "127.0.0.1", 0);
   EXPECT_EQ(std::errc::permission_denied, code_of([&] { group_->run_until_complete(future); }));
@@ -221,27 +271,121 @@ TEST_F(GroupServerTest, ALoopThatCannotBindFailsTheFutureAndNoneListens) {
   EXPECT_GT(before.size(), testing::open_fds().size());
 }
 
-TEST_F(GroupServerTest, ALoopThatCannotListenFailsTheFuture) {
-  const auto system = std::make_shared<FailingSystem>();
+TEST_F(GroupServerTest, ALoopThatCannotListenFailsTheFutureAndThenNoneListens) {
+  const auto system = make_group_of_failing_system();
   system->failing_listen = 2;
-  LoopOptions options;
-  options.system_calls = system;
-  make_group(options);
   auto future = group_->create_server(factory(), "127.0.0.1", 0);
+  bool refused = false;
+  future.add_done_callback([&](const auto&) { refused = refuses(system->port); });
   EXPECT_EQ(std::errc::address_in_use, code_of([&] { group_->run_until_complete(future); }));
   EXPECT_EQ(static_cast<int>(loops), system->listens);
+  EXPECT_TRUE(refused);
+}
+
+TEST_F(GroupServerTest, WhatSomeLoopsAcceptedBeforeAnotherFailedIsAborted) {
+  const auto system = make_group_of_failing_system();
+  system->failing_listen = 3;
+  system->before_listen = [&](int nth) {
+    if (nth == system->failing_listen) {
+      system->wait_for_listening(nth - 1);
+      clients_.push_back(std::make_unique<FdPeer>(raw_connect(system->port)));
+      account_.made.wait(0);
+    }
+  };
+  auto future = group_->create_server(factory(), "127.0.0.1", 0);
+  EXPECT_EQ(std::errc::address_in_use, code_of([&] { group_->run_until_complete(future); }));
+  run_some_rounds();
+  EXPECT_EQ(1, account_.made);
+  EXPECT_EQ(1, account_.lost);
 }
 
 TEST_F(GroupServerTest, CancelledBeforeItListensItNeverDoes) {
-  const auto system = std::make_shared<FailingSystem>();
-  LoopOptions options;
-  options.system_calls = system;
-  make_group(options);
+  const auto system = make_group_of_failing_system();
   const auto future = group_->create_server(factory(), "127.0.0.1", 0);
   EXPECT_TRUE(future.cancel());
-  group_->stop();
-  group_->run_forever();
+  run_some_rounds();
   EXPECT_EQ(0, system->listens);
+}
+
+TEST_F(GroupServerTest, CancelledWhileItBindsItNeverListens) {
+  const auto system = make_group_of_failing_system();
+  const auto future = group_->create_server(factory(), "127.0.0.1", 0);
+  system->before_bind = [&](int nth) {
+    if (nth == 3) {
+      group_->loop(0).call_soon_threadsafe([&] { EXPECT_TRUE(future.cancel()); });
+    }
+  };
+  run_some_rounds();
+  EXPECT_TRUE(future.cancelled());
+  EXPECT_EQ(3, system->binds);
+  EXPECT_EQ(0, system->listens);
+  EXPECT_TRUE(refuses(system->port));
+}
+
+TEST_F(GroupServerTest, CancelledWhileItBeginsToListenItStopsAndAbortsWhatItHasAccepted) {
+  const auto system = make_group_of_failing_system();
+  const auto future = group_->create_server(factory(), "127.0.0.1", 0);
+  system->before_listen = [&](int nth) {
+    if (nth == 3) {
+      group_->loop(0).call_soon_threadsafe([&] { EXPECT_TRUE(future.cancel()); });
+      system->wait_for_listening(nth - 1);
+      clients_.push_back(std::make_unique<FdPeer>(raw_connect(system->port)));
+      account_.made.wait(0);
+    }
+  };
+  run_some_rounds();
+  EXPECT_TRUE(future.cancelled());
+  EXPECT_EQ(3, system->listens);
+  EXPECT_TRUE(refuses(system->port));
+  EXPECT_EQ(1, account_.made);
+  EXPECT_EQ(1, account_.lost);
+}
+
+TEST_F(GroupServerTest, DroppedWhileItBeginsToListenItClosesAllWhenOneFails) {
+  const auto system = make_group_of_failing_system();
+  system->failing_listen = 2;
+  serve({.start_serving = false});
+  auto serving = server_->start_serving();
+  server_.reset();
+  EXPECT_EQ(std::errc::address_in_use, code_of([&] { group_->run_until_complete(serving); }));
+  EXPECT_TRUE(refuses(system->port));
+}
+
+TEST_F(GroupServerTest, StartServingThatIsCancelledClosesAll) {
+  const auto system = make_group_of_failing_system();
+  serve({.start_serving = false});
+  EXPECT_TRUE(server_->start_serving().cancel());
+  run_some_rounds();
+  EXPECT_EQ(3, system->listens);
+  EXPECT_TRUE(refuses(system->port));
+}
+
+TEST_F(GroupServerTest, DroppedBeforeItListensItEndsTheWaitForItsEnd) {
+  serve({.start_serving = false});
+  const auto closed = server_->wait_closed();
+  server_.reset();
+  run_some_rounds();
+  ASSERT_TRUE(closed.done());
+  EXPECT_EQ(nullptr, closed.exception());
+}
+
+TEST_F(GroupServerTest, StartServingFailsWhenALoopIsClosed) {
+  serve({.start_serving = false});
+  group_->loop(1).close();
+  group_->loop(2).close();
+  const auto serving = server_->start_serving();
+  int turns = 0;
+  std::function<void()> count = [&] {
+    if (++turns == 20) {
+      group_->loop(0).stop();
+    }
+    group_->loop(0).call_soon(std::ref(count));
+  };
+  group_->loop(0).call_soon(std::ref(count));
+  group_->loop(0).run_forever();
+  ASSERT_TRUE(serving.done());
+  EXPECT_THROW(serving.get(), std::logic_error);
+  EXPECT_TRUE(refuses(port()));
 }
 
 TEST_F(GroupServerTest, StartServingLater) {

@@ -67,6 +67,43 @@ TEST(LoopGroup, StopBeforeRunningLetsTheFirstLoopRunOneTurn) {
   EXPECT_EQ(1, turns);
 }
 
+TEST(LoopGroup, StopBeforeRunningMeansTheGroupThoughTheFirstLoopRunsByItselfMeanwhile) {
+  LoopGroup group(2);
+  group.stop();
+  int turns = 0;
+  std::function<void()> count = [&] {
+    if (++turns == 5) {
+      group.loop(0).stop();
+    }
+    group.loop(0).call_soon(std::ref(count));
+  };
+  group.loop(0).call_soon(std::ref(count));
+  group.loop(0).run_forever();
+  EXPECT_EQ(5, turns);
+  group.run_forever();
+  EXPECT_EQ(6, turns);
+}
+
+TEST(LoopGroup, StopOfARunEndsNoLaterOne) {
+  LoopGroup group(2);
+  int turns = 0;
+  std::function<void()> count = [&] {
+    if (++turns % 5 == 0) {
+      // The first has its effect, the second comes when this run ends anyway.
+      group.loop(0).stop();
+      group.stop();
+    }
+    group.loop(0).call_soon(std::ref(count));
+  };
+  group.loop(0).call_soon(std::ref(count));
+  group.run_forever();
+  EXPECT_EQ(5, turns);
+  group.run_forever();
+  EXPECT_EQ(10, turns);
+  group.loop(0).run_forever();
+  EXPECT_EQ(15, turns);
+}
+
 TEST(LoopGroup, ALoopThatStopsStopsTheGroupAndTheNextRunIsWhole) {
   LoopGroup group(3);
   for (int run = 0; run < 50; ++run) {
@@ -184,6 +221,9 @@ TEST(LoopGroup, WithoutAThreadNothingRuns) {
     EXPECT_THROW(group.run_forever(), std::system_error);
     EXPECT_FALSE(ran);
   }
+  sigset_t mask;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  EXPECT_EQ(0, ::sigismember(&mask, SIGUSR1));
   group.loop(0).call_soon([&] { group.stop(); });
   group.run_forever();
 }
