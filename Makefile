@@ -45,12 +45,9 @@ asan: deps ## the tests under the address and undefined behaviour sanitizers
 	@scripts/build asan
 	@scripts/run-tests asan
 
-# The ground floor has no thread. The sanitizer's operator new is in the way of tests that count allocations
-# or let them fail; the table of clauses would miss those.
-tsan: deps ## the tests, but those of the ground floor, under the thread sanitizer
+tsan: deps ## the tests under the thread sanitizer
 	@scripts/build tsan
-	@scripts/run-tests tsan -LE '^core$$' \
-	  -E 'conformance|(OutOf|Without|Of|No)Memory|StreamAllocations'
+	@scripts/run-tests tsan
 
 tidy: deps ## clang-tidy over all our sources
 	@scripts/tidy

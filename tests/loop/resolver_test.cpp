@@ -7,6 +7,7 @@
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include "loop/loop_fixture.hpp"
 #include "testing/no_new_threads.hpp"
@@ -201,7 +202,10 @@ class FullMailbox {
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(
         changed_.wait_for(lock, seconds(10), [this] { return static_cast<bool>(posted_); }));
-    posted_();
+    // As the loop calls it: nothing of the mailbox is held meanwhile.
+    detail::Callback callback = std::exchange(posted_, {});
+    lock.unlock();
+    callback();
   }
   [[nodiscard]] bool is_full() {
     const std::lock_guard lock(mutex_);
