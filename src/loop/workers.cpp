@@ -52,16 +52,19 @@ void Workers::close() noexcept {
   }
   shared_->work.notify_all();
   shared_->ended.notify_all();
+  // Once closed, no thread looks at those that wait; when all have ended, at nothing.
+  drop_all(shared_->waiting);
   for (const auto& worker : workers_) {
     if (worker->thread.joinable()) {
       worker->thread.join();
     }
   }
-  // No thread looks at these any more.
-  for (Queue* left : {&shared_->finished, &shared_->waiting}) {
-    while (const std::shared_ptr<Job> job = left->pop_front()) {
-      job->dropped();
-    }
+  drop_all(shared_->finished);
+}
+
+void Workers::drop_all(Queue& left) noexcept {
+  while (const std::shared_ptr<Job> job = left.pop_front()) {
+    job->dropped();
   }
 }
 

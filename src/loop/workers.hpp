@@ -62,7 +62,8 @@ class Workers {
   /// be started; throws std::system_error when none runs and none can be, the job is let go then.
   /// Not to be called once closed.
   void submit(std::shared_ptr<Job> job);
-  /// Ends the threads and drops the jobs that are left. The second call does nothing.
+  /// Drops the jobs that no thread has begun, ends the threads, and drops what they have done
+  /// since. The second call does nothing.
   void close() noexcept;
 
  private:
@@ -98,6 +99,7 @@ class Workers {
 
   static void run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Worker>& worker);
   static void announce(Shared& shared, std::unique_lock<std::mutex>& lock, Job& job) noexcept;
+  static void drop_all(Queue& left) noexcept;
   void start_worker();
   void deliver();
 
