@@ -67,7 +67,7 @@ void Ground::send(Bytes bytes) noexcept {
   if (unsent_.empty() && !holding_) {
     const SinkResult result = socket_->write(std::span(&bytes, 1));
     if (result.kind == SinkResult::Kind::failed) {
-      send_error_ = result.error;
+      break_off(result.error, bytes.size());
       return;
     }
     bytes = bytes.subspan(result.count);
@@ -84,9 +84,14 @@ void Ground::keep(Bytes bytes) noexcept {
     }
   } catch (const std::bad_alloc&) {
     // A stream with a hole in it is worse than none.
-    unsent_.clear();
-    send_error_ = std::make_error_code(std::errc::not_enough_memory);
+    break_off(std::make_error_code(std::errc::not_enough_memory), bytes.size());
   }
+}
+
+// `unkept` bytes are written as well, but not among those that wait.
+void Ground::break_off(std::error_code error, std::size_t unkept) noexcept {
+  send_error_ = error;
+  lost_ += unsent_.clear() + unkept;
 }
 
 bool Ground::push() noexcept {
@@ -100,8 +105,7 @@ bool Ground::push() noexcept {
     }
     const SinkResult result = socket_->write(std::span(pieces).first(count));
     if (result.kind == SinkResult::Kind::failed) {
-      send_error_ = result.error;
-      unsent_.clear();
+      break_off(result.error, 0);
       return false;
     }
     unsent_.acknowledge(result.count);

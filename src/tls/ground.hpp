@@ -33,7 +33,7 @@ class Ground {
   bool push() noexcept;
   /// How many bytes the engine has written, and how many of them have gone.
   [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
-  [[nodiscard]] std::uint64_t sent() const noexcept { return written_ - unsent_.size(); }
+  [[nodiscard]] std::uint64_t sent() const noexcept { return written_ - lost_ - unsent_.size(); }
   /// What broke the way out, and the way in; empty: nothing.
   [[nodiscard]] std::error_code send_error() const noexcept { return send_error_; }
   [[nodiscard]] std::error_code receive_error() const noexcept { return receive_error_; }
@@ -74,10 +74,12 @@ class Ground {
     }
   }
   void keep(Bytes bytes) noexcept;
+  void break_off(std::error_code error, std::size_t unkept) noexcept;
 
   transports::Channel* socket_;
   core::WriteQueue unsent_;
   std::uint64_t written_ = 0;
+  std::uint64_t lost_ = 0;  // written, and never to be sent
   Buffer early_;
   std::error_code send_error_;
   std::error_code receive_error_;

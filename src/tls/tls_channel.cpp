@@ -46,6 +46,11 @@ void set_host(SSL& ssl, const std::string& host, bool checked) {
   }
 }
 
+// What has gone is told first; the next attempt fails in the same way.
+SinkResult gone_before_failure(std::size_t gone, std::error_code error) noexcept {
+  return gone > 0 ? SinkResult::enough(gone) : SinkResult::failed(error);
+}
+
 }  // namespace
 
 /// The pieces of an offer as one row of bytes.
@@ -170,10 +175,10 @@ SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
   std::size_t gone = 0;
   bool sent = ground_.push();
   for (std::size_t worked = 0;; worked += records_at_once * record_bytes) {
-    if (ground_.send_error()) {
-      return SinkResult::failed(ground_.send_error());
-    }
     gone += row.skip(settle_records());
+    if (ground_.send_error()) {
+      return gone_before_failure(gone, ground_.send_error());
+    }
     if (!sent) {
       return gone > 0 ? SinkResult::accepted(gone) : SinkResult::would_block();
     }
@@ -185,7 +190,7 @@ SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
     }
     if (!encrypt_records(row)) {
       settle_failure();
-      return SinkResult::failed(failure_.code);
+      return gone_before_failure(gone, failure_.code);
     }
     sent = ground_.push();
   }

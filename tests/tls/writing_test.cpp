@@ -185,6 +185,16 @@ TEST_F(TlsWriting, AFailingKernelLosesTheConnectionWithItsError) {
       1'000'000U);
 }
 
+TEST_F(TlsWriting, WhatLeftBeforeTheKernelFailedIsCountedAsWritten) {
+  open();
+  kernel().script_write(fd(), {accept(ScriptedKernel::no_limit), fail(EPIPE)});
+  in_turn([&] { put(8 * full_record); });
+  run_until_lost();
+  EXPECT_EQ(record().trace(), "CM CL(EPIPE)");
+  EXPECT_EQ(transport().write_statistics().bytes_written, 4 * full_record);
+  EXPECT_EQ(transport().write_statistics().bytes_discarded, 4 * full_record);
+}
+
 // W-129, W-47
 TEST_F(TlsWriting, W129_AfterAWriteErrorTheTransportIsClosingAtOnceAndWritesAreDropped) {
   open();
