@@ -23,7 +23,7 @@ struct Segment {
 /// Memory for small writes, shared by the neighbouring segments that were copied into it. It brings
 /// the first of them along: as a rule there is no other.
 struct Slab {
-  static constexpr std::size_t capacity = 16 * 1024 - 96;
+  static constexpr std::size_t capacity = 32 * 1024 - 96;
 
   Slab* next_free = nullptr;
   std::uint32_t references =
@@ -32,15 +32,15 @@ struct Slab {
   Segment first;
   std::array<std::byte, capacity> storage;
 };
-// With the allocator's own words no more than four pages.
-static_assert(sizeof(Slab) <= 16 * 1024 - 16);
+// With the allocator's own words no more than eight pages.
+static_assert(sizeof(Slab) <= 32 * 1024 - 16);
 
 /// Recycles slabs and segments for all queues of one loop, so that the steady state allocates
 /// nothing. After a burst, what is free beyond a small reserve goes back to the system.
 class SegmentPool {
  public:
   /// How many free slabs (1 MiB) and segments are kept.
-  static constexpr std::size_t slab_reserve = 64;
+  static constexpr std::size_t slab_reserve = 32;
   static constexpr std::size_t segment_reserve = 4096;
 
   SegmentPool() noexcept = default;

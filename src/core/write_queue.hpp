@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "core/copy_message.hpp"
 #include "core/external.hpp"
 #include "core/segment_pool.hpp"
 #include "sluice/buffer.hpp"
@@ -48,7 +49,7 @@ class WriteQueue {
     if (bytes.size() - 1 >= lane_room()) {
       return false;
     }
-    std::memcpy(lane_, bytes.data(), bytes.size());
+    copy_message(lane_, bytes);
     lane_ += bytes.size();
     return true;
   }

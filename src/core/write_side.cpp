@@ -67,7 +67,7 @@ void WriteSide::begin_run(Bytes data, std::size_t high) {
   if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
     flow_ = FlowState::dirty;
     host_->request_flush();
-    queue_.open_lane(high - data.size());
+    queue_.open_lane(std::min(high - data.size(), longest_lane_bytes));
   }
 }
 
@@ -78,9 +78,9 @@ void WriteSide::open_lane() noexcept {
     return;
   }
   if (size() <= marks_.limits().high) {
-    queue_.open_lane(marks_.limits().high - size());
+    queue_.open_lane(std::min(marks_.limits().high - size(), longest_lane_bytes));
   } else if (paused() && flow_ != FlowState::dirty) {
-    queue_.open_lane(Slab::capacity);
+    queue_.open_lane(longest_lane_bytes);
   }
 }
 

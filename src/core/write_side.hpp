@@ -81,7 +81,8 @@ class WriteSide {
   /// From this size on, borrowed bytes are offered to the sink at once: copying them would cost
   /// more than the system call that is saved.
   static constexpr std::size_t direct_send_bytes = 16 * 1024;
-  static_assert(Slab::capacity < direct_send_bytes, "the lane must not take what is sent at once");
+  /// So the lane is never longer than what is less.
+  static constexpr std::size_t longest_lane_bytes = direct_send_bytes - 1;
   /// The most of external ranges that is sent in one go, so that others get their turn: in bytes,
   /// and in attempts.
   static constexpr std::size_t external_burst_bytes = 1024 * 1024;
