@@ -1,5 +1,6 @@
 #include "core/segment_pool.hpp"
 
+#include <functional>
 #include <utility>
 
 namespace sluice::core {
@@ -13,6 +14,22 @@ SegmentPool::~SegmentPool() {
   while (free_segments_ != nullptr) {
     delete std::exchange(free_segments_, free_segments_->next);
   }
+}
+
+// Rare, and the list is short. Without this a slab that was in passing use while a deep queue grew
+// would hold all of the heap below it.
+Slab* SegmentPool::exchange_for_highest(Slab* slab) noexcept {
+  Slab** highest = &free_slabs_;
+  for (Slab** link = &free_slabs_; *link != nullptr; link = &(*link)->next_free) {
+    if (std::less<>()(*highest, *link)) {
+      highest = link;
+    }
+  }
+  if (std::less<>()(*highest, slab)) {
+    return slab;
+  }
+  slab->next_free = (*highest)->next_free;
+  return std::exchange(*highest, slab);
 }
 
 }  // namespace sluice::core

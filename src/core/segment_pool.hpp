@@ -36,7 +36,8 @@ struct Slab {
 static_assert(sizeof(Slab) <= 32 * 1024 - 16);
 
 /// Recycles slabs and segments for all queues of one loop, so that the steady state allocates
-/// nothing. After a burst, what is free beyond a small reserve goes back to the system.
+/// nothing. After a burst, what is free beyond a small reserve goes back to the system: the slabs
+/// at the highest addresses, for a heap shrinks from its end.
 class SegmentPool {
  public:
   /// How many free slabs (1 MiB) and segments are kept.
@@ -62,6 +63,8 @@ class SegmentPool {
   [[nodiscard]] std::size_t segments_alive() const noexcept { return segments_alive_; }
 
  private:
+  Slab* exchange_for_highest(Slab* slab) noexcept;
+
   Slab* free_slabs_ = nullptr;
   Segment* free_segments_ = nullptr;
   std::size_t free_slab_count_ = 0;
@@ -93,7 +96,7 @@ inline void SegmentPool::release(Slab* slab) noexcept {
   }
   if (free_slab_count_ >= slab_reserve) {
     --slabs_alive_;
-    delete slab;
+    delete exchange_for_highest(slab);
     return;
   }
   slab->next_free = std::exchange(free_slabs_, slab);

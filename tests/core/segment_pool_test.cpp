@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +57,31 @@ TEST(SegmentPool, FreeSlabsBeyondTheReserveGoBackToTheSystem) {
     pool.release(slab);
   }
   EXPECT_EQ(SegmentPool::slab_reserve, pool.slabs_alive());
+}
+
+TEST(SegmentPool, TheReserveIsWhatLiesLowestSoThatTheHeapCanShrink) {
+  SegmentPool pool;
+  std::vector<Slab*> slabs;
+  for (std::size_t i = 0; i < SegmentPool::slab_reserve + 10; ++i) {
+    slabs.push_back(pool.new_slab());
+  }
+  std::ranges::sort(slabs, std::greater<>());
+  // Those in the middle come last.
+  std::ranges::rotate(slabs, slabs.begin() + 5);
+  for (Slab* slab : slabs) {
+    pool.release(slab);
+  }
+  std::ranges::sort(slabs);
+  slabs.resize(SegmentPool::slab_reserve);
+  std::vector<Slab*> kept;
+  for (std::size_t i = 0; i < SegmentPool::slab_reserve; ++i) {
+    kept.push_back(pool.new_slab());
+  }
+  std::ranges::sort(kept);
+  EXPECT_EQ(slabs, kept);
+  for (Slab* slab : kept) {
+    pool.release(slab);
+  }
 }
 
 TEST(SegmentPool, AReleasedSegmentIsUsedAgainAndCleanly) {
