@@ -267,7 +267,7 @@ class EventLoop {
 
   /// Sends the file from `offset` on, `count` bytes or all to its end, behind everything written to
   /// `transport` so far; what is written later follows it. Without a copy through memory where the
-  /// kernel can do that, otherwise in blocks of 32 KiB; at most 1 MiB per turn. The bytes of the
+  /// kernel can do that, otherwise in blocks of 16 KiB; at most 1 MiB per turn. The bytes of the
   /// file are not part of get_write_buffer_size and pause nobody; reading goes on. close() and
   /// write_eof() wait for the file. Its position is neither used nor moved, and it should not be
   /// changed before the peer has received it. Reading a file that is not in memory blocks the loop.

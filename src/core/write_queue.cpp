@@ -202,8 +202,9 @@ ExternalResult WriteQueue::fetch_external() {
   Slab* const slab = pool_->new_slab();
   Segment* const segment = &slab->first;
   External& range = *first_external_;
+  static_assert(fetch_bytes <= Slab::capacity);
   const auto most =
-      static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), slab->storage.size()));
+      static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), fetch_bytes));
   const ExternalResult result = range.read(std::span(slab->storage).first(most));
   segment->slab = slab;
   if (result.kind != ExternalResult::Kind::moved) {

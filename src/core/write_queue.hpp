@@ -25,6 +25,8 @@ class WriteQueue {
  public:
   /// An owned Buffer of at most this many bytes is cheaper to copy than to link.
   static constexpr std::size_t copy_limit = 512;
+  /// At most so much of an external range is read at a time.
+  static constexpr std::size_t fetch_bytes = 16 * 1024;
 
   /// The pool must outlive every byte in the queue.
   explicit WriteQueue(SegmentPool& pool) noexcept : pool_(&pool) {}
@@ -88,7 +90,7 @@ class WriteQueue {
   std::shared_ptr<External> take_externals() noexcept;
   /// Separates the first of such ranges from the rest, which becomes `chain`.
   static std::shared_ptr<External> pop(std::shared_ptr<External>& chain) noexcept;
-  /// Reads at most a slab's worth of the range at the front to the place before it. Throws
+  /// Reads at most fetch_bytes of the range at the front to the place before it. Throws
   /// std::bad_alloc and has changed nothing then.
   ExternalResult fetch_external();
 

@@ -375,6 +375,13 @@ void LoopCore::request_flush(Flushable& flushable) noexcept {
   }
 }
 
+void LoopCore::flush_early(Flushable& flushable) {
+  if (write_timing_ == core::WriteTiming::end_of_turn && flushable.linked()) {
+    flushable.unlink();
+    flushable.on_end_of_turn();
+  }
+}
+
 void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcept {
   watcher.owed.add(events);
   if (!watcher.linked() && state_ != State::closed) {

@@ -103,6 +103,9 @@ class LoopCore {
   [[nodiscard]] TimerHandle later(std::chrono::nanoseconds delay, detail::Callback&& callback);
   /// on_end_of_turn() once at the end of this turn, or of the next one when no turn is running.
   void request_flush(Flushable& flushable) noexcept;
+  /// If that was asked for under coalesce, does it now: for those whose own event this is, since
+  /// what answers it need not wait for what others have to do.
+  void flush_early(Flushable& flushable);
   /// on_io(events) among the events of the next turn.
   void request_service(Watcher& watcher, const IoEvents& events) noexcept;
   /// Calls depart() in the next turn, as soon() would. `self` keeps the resident alive until then;

@@ -329,6 +329,7 @@ void FdTransport::on_io(loop::IoEvents events) {
   if (reads() && (events.readable || events.hangup)) {
     read_.on_ready(events.hangup ? core::ReadSide::Readiness::hangup
                                  : core::ReadSide::Readiness::data);
+    loop_->flush_early(*this);
   }
   if (events.writable || events.broken) {
     write_.flush(core::FlushCause::readiness);

@@ -80,15 +80,15 @@ TEST_F(QueueRanges, AnyRangeCanBeTakenOut) {
 
 TEST_F(QueueRanges, FetchingPutsABlockBeforeTheRange) {
   copy("a");
-  const auto range = put(pattern(0, Slab::capacity + 10));
+  const auto range = put(pattern(0, WriteQueue::fetch_bytes + 10));
   const auto other = put("y");
   copy("z");
   queue_.acknowledge(1);
-  EXPECT_EQ(Slab::capacity, queue_.fetch_external().count);
-  EXPECT_EQ(pattern(0, Slab::capacity), front());
+  EXPECT_EQ(WriteQueue::fetch_bytes, queue_.fetch_external().count);
+  EXPECT_EQ(pattern(0, WriteQueue::fetch_bytes), front());
   EXPECT_EQ(10U, range->remaining());
   queue_.check_invariants();
-  queue_.acknowledge(Slab::capacity);
+  queue_.acknowledge(WriteQueue::fetch_bytes);
   EXPECT_EQ(10U, queue_.fetch_external().count);
   queue_.acknowledge(10);
   queue_.remove_external(*range);
@@ -110,7 +110,7 @@ TEST_F(QueueRanges, FetchingWithoutMemoryChangesNothing) {
 }
 
 TEST_F(QueueRanges, FetchingOverAndOverAllocatesNothing) {
-  const auto range = put(pattern(0, 100 * Slab::capacity));
+  const auto range = put(pattern(0, 100 * WriteQueue::fetch_bytes));
   queue_.acknowledge(queue_.fetch_external().count);
   const testing::Allocations before = testing::allocations();
   while (range->remaining() > 0) {

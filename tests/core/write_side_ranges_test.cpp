@@ -288,11 +288,11 @@ class RangesThroughMemory : public Ranges {
 // W-196
 TEST_F(RangesThroughMemory, ARangeIsReadBlockByBlockAndWritten) {
   transport_.write(10);
-  const auto range = transport_.write_range(3 * Slab::capacity + 7);
+  const auto range = transport_.write_range(3 * WriteQueue::fetch_bytes + 7);
   transport_.write(10);
   transport_.end_turn();
   EXPECT_EQ(transport_.given(), transport_.out);
-  EXPECT_EQ(Slab::capacity, range->largest_read);
+  EXPECT_EQ(WriteQueue::fetch_bytes, range->largest_read);
   EXPECT_EQ(ExternalEnd::sent, range->end);
   EXPECT_EQ(transport_.given().size(), written());
 }
@@ -300,12 +300,12 @@ TEST_F(RangesThroughMemory, ARangeIsReadBlockByBlockAndWritten) {
 // W-196
 TEST_F(RangesThroughMemory, NoMoreThanOneBlockIsInMemory) {
   transport_.room = 0;
-  const auto range = transport_.write_range(10 * Slab::capacity);
+  const auto range = transport_.write_range(10 * WriteQueue::fetch_bytes);
   transport_.end_turn();
   for (int i = 0; i < 50 && range->times_left == 0; ++i) {
-    EXPECT_LE(side().size(), Slab::capacity);
+    EXPECT_LE(side().size(), WriteQueue::fetch_bytes);
     EXPECT_LE(transport_.pool.slabs_alive(), 2U);
-    transport_.ready(Slab::capacity / 3);
+    transport_.ready(WriteQueue::fetch_bytes / 3);
     transport_.end_turn();
   }
   EXPECT_EQ(transport_.given(), transport_.out);
@@ -334,7 +334,7 @@ TEST_F(RangesThroughMemory, AbortInsideThatPauseIsOrdinary) {
 
 TEST_F(RangesThroughMemory, WhatThatPauseWritesComesBehindTheRange) {
   side().set_limits(100, 50);
-  const auto range = transport_.write_range(Slab::capacity + 100);
+  const auto range = transport_.write_range(WriteQueue::fetch_bytes + 100);
   transport_.on_pause = [&] { transport_.write(7); };
   transport_.end_turn();
   transport_.end_turn();
