@@ -48,6 +48,9 @@ std::error_code reason_of(const std::exception_ptr& exception) noexcept {
 
 }  // namespace
 
+// Every connection has one.
+static_assert(sizeof(FdTransport) <= 536);
+
 std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
                                                  std::shared_ptr<BaseProtocol> protocol,
                                                  std::function<void()> begun,
