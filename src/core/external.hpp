@@ -90,7 +90,7 @@ class External {
   };
 
   std::shared_ptr<External> next_;
-  std::uint64_t position_ = 0;  // see WriteQueue::inserted_
+  std::uint64_t position_ = 0;  // see WriteQueue::Externals
   std::uint64_t remaining_;
   std::uint64_t moved_ = 0;
   Way way_ = Way::direct;

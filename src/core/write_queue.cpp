@@ -45,7 +45,7 @@ void WriteQueue::append(Buffer buffer) {
   segment->bytes = buffer.bytes();
   segment->owner = std::move(buffer);
   push(segment);
-  queued_ += segment->bytes.size();
+  settled_ += segment->bytes.size();
 }
 
 bool WriteQueue::tail_is_open() const noexcept {
@@ -71,23 +71,24 @@ void WriteQueue::extend_tail(Bytes bytes) noexcept {
   std::memcpy(open_slab_->storage.data() + open_slab_->used, bytes.data(), bytes.size());
   open_slab_->used += static_cast<std::uint32_t>(bytes.size());
   tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + bytes.size());
-  queued_ += bytes.size();
+  settled_ += bytes.size();
 }
 
 void WriteQueue::open_lane(std::size_t most) noexcept {
   close_lane();
   if (tail_is_open()) {
-    lane_begin_ = lane_ = open_slab_->storage.data() + open_slab_->used;
+    lane_ = lane_begin();
+    settled_ -= reinterpret_cast<std::uintptr_t>(lane_);
     lane_end_ = lane_ + std::min(most, Slab::capacity - open_slab_->used);
   }
 }
 
 void WriteQueue::account_for_lane() noexcept {
   const std::size_t count = lane_size();
+  settled_ += reinterpret_cast<std::uintptr_t>(lane_);
+  lane_ = lane_end_ = nullptr;
   open_slab_->used += static_cast<std::uint32_t>(count);
   tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + count);
-  queued_ += count;
-  lane_begin_ = lane_ = lane_end_ = nullptr;
 }
 
 void WriteQueue::push(Segment* segment) noexcept {
@@ -124,14 +125,17 @@ void WriteQueue::submit(std::size_t count) noexcept {
   check(!in_flight(), "one submission at a time");
   close_lane();
   check(count <= front_size(), "only queued bytes before a range are submitted");
-  submitted_ = acknowledged_ + count;
+  submitted_ = count;
 }
 
 void WriteQueue::acknowledge(std::size_t count) noexcept {
   close_lane();
   check(count <= front_size(), "only queued bytes before a range are acknowledged");
-  acknowledged_ += count;
-  submitted_ = acknowledged_;
+  settled_ -= count;
+  submitted_ = 0;
+  if (externals_ != nullptr) {
+    externals_->front += count;
+  }
   while (count > 0) {
     Segment* segment = head_;
     if (count < segment->bytes.size()) {
@@ -156,19 +160,25 @@ std::size_t WriteQueue::clear() noexcept {
   return discarded;
 }
 
-void WriteQueue::append_external(std::shared_ptr<External> range) noexcept {
-  check(range->next_ == nullptr && range.get() != last_external_,
-        "a range is in one queue at most");
+void WriteQueue::append_external(std::shared_ptr<External> range) {
+  if (externals_ == nullptr) {
+    externals_ = std::make_unique<Externals>();
+  }
+  Externals& all = *externals_;
+  check(range->next_ == nullptr && range.get() != all.last, "a range is in one queue at most");
   close_lane();
-  range->position_ = queued_ - inserted_;
+  range->position_ = all.front + size();
   External* const last = range.get();
-  (last_external_ == nullptr ? first_external_ : last_external_->next_) = std::move(range);
-  last_external_ = last;
+  (all.last == nullptr ? all.first : all.last->next_) = std::move(range);
+  all.last = last;
 }
 
 std::shared_ptr<External> WriteQueue::remove_external(const External& range) noexcept {
+  if (!has_external()) {
+    return nullptr;
+  }
   External* previous = nullptr;
-  std::shared_ptr<External>* link = &first_external_;
+  std::shared_ptr<External>* link = &externals_->first;
   while (*link != nullptr && link->get() != &range) {
     previous = link->get();
     link = &previous->next_;
@@ -178,16 +188,18 @@ std::shared_ptr<External> WriteQueue::remove_external(const External& range) noe
   }
   std::shared_ptr<External> removed = std::move(*link);
   *link = std::move(removed->next_);
-  if (last_external_ == &range) {
-    last_external_ = previous;
+  if (externals_->last == &range) {
+    externals_->last = previous;
   }
   return removed;
 }
 
 std::shared_ptr<External> WriteQueue::take_externals() noexcept {
-  last_external_ = nullptr;
-  std::shared_ptr<External> chain = std::move(first_external_);
-  return chain;
+  if (!has_external()) {
+    return nullptr;
+  }
+  externals_->last = nullptr;
+  return std::exchange(externals_->first, nullptr);
 }
 
 std::shared_ptr<External> WriteQueue::pop(std::shared_ptr<External>& chain) noexcept {
@@ -201,7 +213,7 @@ ExternalResult WriteQueue::fetch_external() {
   close_lane();
   Slab* const slab = pool_->new_slab();
   Segment* const segment = &slab->first;
-  External& range = *first_external_;
+  External& range = *externals_->first;
   static_assert(fetch_bytes <= Slab::capacity);
   const auto most =
       static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), fetch_bytes));
@@ -220,28 +232,29 @@ ExternalResult WriteQueue::fetch_external() {
     tail_ = segment;
   }
   ++segment_count_;
-  queued_ += result.count;
-  inserted_ += result.count;
+  settled_ += result.count;
+  externals_->front -= result.count;
   return result;
 }
 
 void WriteQueue::check_externals() const noexcept {
-  std::uint64_t position = acknowledged_;
+  if (externals_ == nullptr) {
+    return;
+  }
+  std::uint64_t place = 0;
   const External* last = nullptr;
-  for (const External* range = first_external_.get(); range != nullptr;
+  for (const External* range = externals_->first.get(); range != nullptr;
        range = range->next_.get()) {
-    check(position <= range->position_ + inserted_, "ranges stand in order, none behind the front");
-    position = range->position_ + inserted_;
+    check(place <= externals_->place_of(*range), "ranges stand in order, none behind the front");
+    place = externals_->place_of(*range);
     last = range;
   }
-  check(position <= queued_, "no range stands behind the end");
-  check(submitted_ - acknowledged_ <= front_size(), "nothing behind a range is submitted");
-  check(last == last_external_, "the last range is the last");
+  check(place <= size(), "no range stands behind the end");
+  check(last == externals_->last, "the last range is the last");
 }
 
 void WriteQueue::check_invariants() const noexcept {
-  check(acknowledged_ <= submitted_, "acknowledged <= submitted");
-  check(submitted_ <= queued_, "submitted <= queued");
+  check(submitted_ <= front_size(), "nothing behind a range or the end is submitted");
   std::size_t bytes = 0;
   std::size_t segments = 0;
   const Segment* last = nullptr;
@@ -252,7 +265,7 @@ void WriteQueue::check_invariants() const noexcept {
     last = segment;
   }
   check(bytes + lane_size() == size(), "size is the sum of the segments and the lane");
-  check(lane_ == nullptr || (tail_is_open() && lane_begin_ <= lane_ && lane_ <= lane_end_ &&
+  check(lane_ == nullptr || (tail_is_open() && lane_begin() <= lane_ && lane_ <= lane_end_ &&
                              lane_end_ <= open_slab_->storage.data() + Slab::capacity),
         "the lane is the room behind the last byte");
   check(segments == segment_count_, "segment_count counts the segments");

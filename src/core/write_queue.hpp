@@ -15,12 +15,9 @@
 namespace sluice::core {
 
 /// Bytes on their way out, in order. Small pieces are copied into slabs, large owned ones are
-/// linked; bytes never move again. Three counters run ahead of each other:
-///
-///     acknowledged <= submitted <= queued
-///
-/// queued: given to us; submitted: a sink works on them; acknowledged: gone. An empty queue holds
-/// no memory. Between the bytes there may be external ranges, which are no bytes of the queue.
+/// linked; bytes never move again. At the front there may be submitted bytes, which a sink works
+/// on. An empty queue holds no bytes' memory. Between the bytes there may be external ranges, which
+/// are no bytes of the queue.
 class WriteQueue {
  public:
   /// An owned Buffer of at most this many bytes is cheaper to copy than to link.
@@ -77,12 +74,14 @@ class WriteQueue {
   /// were.
   std::size_t clear() noexcept;
 
-  /// Puts `range` behind everything.
-  void append_external(std::shared_ptr<External> range) noexcept;
-  [[nodiscard]] bool has_external() const noexcept { return first_external_ != nullptr; }
+  /// Puts `range` behind everything. Throws std::bad_alloc and is unchanged then.
+  void append_external(std::shared_ptr<External> range);
+  [[nodiscard]] bool has_external() const noexcept {
+    return externals_ != nullptr && externals_->first != nullptr;
+  }
   /// The range at the very front; null when bytes come first, or nothing.
   [[nodiscard]] External* next_external() const noexcept {
-    return first_external_ != nullptr && front_size() == 0 ? first_external_.get() : nullptr;
+    return has_external() && front_size() == 0 ? externals_->first.get() : nullptr;
   }
   /// Takes `range` out, wherever it stands; null if it is not there.
   std::shared_ptr<External> remove_external(const External& range) noexcept;
@@ -96,23 +95,18 @@ class WriteQueue {
 
   /// Bytes not yet acknowledged, without those of external ranges. O(1).
   [[nodiscard]] std::size_t size() const noexcept {
-    return static_cast<std::size_t>(queued_ - acknowledged_) + lane_size();
+    return settled_ + reinterpret_cast<std::uintptr_t>(lane_);
   }
   /// Neither bytes nor external ranges.
-  [[nodiscard]] bool empty() const noexcept {
-    return queued_ == acknowledged_ && first_external_ == nullptr;
-  }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0 && !has_external(); }
   /// The bytes up to the first external range.
   [[nodiscard]] std::size_t front_size() const noexcept {
-    return first_external_ == nullptr
-               ? size()
-               : static_cast<std::size_t>(first_external_->position_ + inserted_ - acknowledged_);
+    return has_external() ? static_cast<std::size_t>(externals_->place_of(*externals_->first))
+                          : size();
   }
-  [[nodiscard]] bool in_flight() const noexcept { return submitted_ != acknowledged_; }
+  [[nodiscard]] bool in_flight() const noexcept { return submitted_ != 0; }
   /// Bytes that a sink works on.
-  [[nodiscard]] std::size_t in_flight_size() const noexcept {
-    return static_cast<std::size_t>(submitted_ - acknowledged_);
-  }
+  [[nodiscard]] std::size_t in_flight_size() const noexcept { return submitted_; }
   /// How many pieces gather() would need for everything.
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }
 
@@ -120,6 +114,19 @@ class WriteQueue {
   void check_invariants() const noexcept;
 
  private:
+  struct Externals {
+    std::shared_ptr<External> first;
+    External* last = nullptr;
+    // How far the front has moved since, towards the end by what is gone and back by what has come
+    // in there. It wraps around, as do the places that are counted from it.
+    std::uint64_t front = 0;
+
+    /// The bytes before `range`.
+    [[nodiscard]] std::uint64_t place_of(const External& range) const noexcept {
+      return range.position_ - front;
+    }
+  };
+
   void push(Segment* segment) noexcept;
   // Whether the open slab's free space directly follows the last queued byte.
   [[nodiscard]] bool tail_is_open() const noexcept;
@@ -128,9 +135,12 @@ class WriteQueue {
   void open_fresh_slab();
   void push_into_open_slab(Segment* segment) noexcept;
   void close_open_slab() noexcept;
-  // Bytes in the lane, which neither the counters nor the tail know of before it is closed.
+  // Where the lane began: bytes behind it are unknown to the slab and the tail until it is closed.
+  [[nodiscard]] std::byte* lane_begin() const noexcept {
+    return open_slab_->storage.data() + open_slab_->used;
+  }
   [[nodiscard]] std::size_t lane_size() const noexcept {
-    return static_cast<std::size_t>(lane_ - lane_begin_);
+    return lane_ == nullptr ? 0 : static_cast<std::size_t>(lane_ - lane_begin());
   }
   void check_externals() const noexcept;
 
@@ -138,18 +148,13 @@ class WriteQueue {
   Segment* head_ = nullptr;
   Segment* tail_ = nullptr;
   Slab* open_slab_ = nullptr;  // where the next small write goes; shared by segments before it
-  std::byte* lane_begin_ = nullptr;  // all three null while the lane is closed
-  std::byte* lane_ = nullptr;
+  std::byte* lane_ = nullptr;  // both null while the lane is closed
   std::byte* lane_end_ = nullptr;
-  std::size_t segment_count_ = 0;
-  std::uint64_t queued_ = 0;
-  std::uint64_t submitted_ = 0;
-  std::uint64_t acknowledged_ = 0;
-  std::shared_ptr<External> first_external_;
-  External* last_external_ = nullptr;
-  // Bytes that ever came in at the front. A range stands where queued_ was when it came, and
-  // further back by what has come in at the front since: at position_ + inserted_.
-  std::uint64_t inserted_ = 0;
+  // The size, less the address that the lane has reached: so a write in the lane need not count.
+  std::size_t settled_ = 0;
+  std::size_t submitted_ = 0;
+  std::unique_ptr<Externals> externals_;  // null as long as there was none: few queues have any
+  std::uint32_t segment_count_ = 0;       // last: what follows in a WriteSide fits behind it
 };
 
 }  // namespace sluice::core

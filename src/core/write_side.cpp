@@ -30,12 +30,30 @@ void WriteSide::refuse(std::size_t bytes, const char* call) {
 }
 
 void WriteSide::count_drop(std::size_t bytes) {
-  statistics_.bytes_dropped += bytes;
-  ++statistics_.writes_dropped;
+  if (RareCounts* const rare = rare_counts()) {
+    rare->bytes_dropped += bytes;
+    ++rare->writes_dropped;
+  }
   const bool warn = drops_counted_ >= drop_warning_threshold;
-  ++drops_counted_;
+  count_towards_warning();
   if (warn) {
-    host_->warn_dropped(statistics_.writes_dropped);
+    host_->warn_dropped(statistics().writes_dropped);
+  }
+}
+
+// Without memory for it nothing is counted: that is no reason to lose a connection.
+WriteSide::RareCounts* WriteSide::rare_counts() noexcept {
+  if (rare_ == nullptr) {
+    rare_.reset(new (std::nothrow) RareCounts);
+  }
+  return rare_.get();
+}
+
+void WriteSide::count(std::uint32_t& counter, std::uint32_t RareCounts::*wraps) noexcept {
+  if (++counter == 0) {
+    if (RareCounts* const rare = rare_counts()) {
+      ++(rare->*wraps);
+    }
   }
 }
 
@@ -133,12 +151,12 @@ void WriteSide::send_frame(Bytes header, Bytes payload) {
       sink_->write(std::span(pieces).first(payload.empty() ? 1 : pieces.size()));
   note_attempt(result, bytes);
   if (result.kind == SinkResult::Kind::failed) {
-    statistics_.bytes_discarded += bytes;
+    bytes_discarded_ += bytes;
     fail(result.error);
     return;
   }
   check(result.count == 0 || result.count == bytes, "a frame is taken whole or not at all");
-  statistics_.bytes_written += result.count;
+  bytes_written_ += result.count;
   if (result.count == 0 && !append_or_fail(bytes, [&] {
         queue_.append_copy(header);
         queue_.append_copy(payload);
@@ -191,7 +209,7 @@ bool WriteSide::append_or_fail(std::size_t bytes, Append append) {
     append();
     return true;
   } catch (const std::bad_alloc&) {
-    statistics_.bytes_discarded += bytes - (queue_.size() - before);
+    bytes_discarded_ += bytes - (queue_.size() - before);
     fail(std::make_error_code(std::errc::not_enough_memory));
     return false;
   }
@@ -206,12 +224,12 @@ void WriteSide::send_with(Bytes borrowed) {
   check(result.kind != SinkResult::Kind::in_flight,
         "borrowed bytes are not offered to a sink that keeps them");
   if (result.kind == SinkResult::Kind::failed) {
-    statistics_.bytes_discarded += borrowed.size();
+    bytes_discarded_ += borrowed.size();
     fail(result.error);
     return;
   }
   const std::size_t taken_from_queue = std::min(result.count, queued);
-  statistics_.bytes_written += result.count;
+  bytes_written_ += result.count;
   queue_.acknowledge(taken_from_queue);
   const Bytes rest = borrowed.subspan(result.count - taken_from_queue);
   if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
@@ -253,13 +271,24 @@ void WriteSide::request_resume_if_low() {
 }
 
 void WriteSide::note_peak() noexcept {
-  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, size());
+  peak_ = std::max(peak_, size());
 }
 
 WriteStatistics WriteSide::statistics() const noexcept {
-  WriteStatistics now = statistics_;
-  now.peak_buffer_size = std::max(now.peak_buffer_size, size());
-  return now;
+  const auto whole = [](std::uint32_t wraps, std::uint32_t counter) {
+    return std::uint64_t{wraps} << 32 | counter;
+  };
+  const RareCounts none;
+  const RareCounts& rare = rare_ == nullptr ? none : *rare_;
+  return {.bytes_written = bytes_written_,
+          .bytes_discarded = bytes_discarded_,
+          .bytes_dropped = rare.bytes_dropped,
+          .writes_dropped = rare.writes_dropped,
+          .send_calls = send_calls_,
+          .short_writes = whole(rare.short_write_wraps, short_writes_),
+          .would_blocks = whole(rare.would_block_wraps, would_blocks_),
+          .pauses = whole(rare.pause_wraps, pauses_),
+          .peak_buffer_size = std::max(peak_, size())};
 }
 
 void WriteSide::note_growth() {
@@ -297,14 +326,14 @@ SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
 
 // What is known after every attempt, whatever came of it.
 void WriteSide::note_attempt(const SinkResult& result, std::size_t offered) {
-  ++statistics_.send_calls;
+  ++send_calls_;
   if (polls_ != nullptr) {
     tried_after_poll_ = *polls_;
   }
   if (result.kind == SinkResult::Kind::would_block) {
-    ++statistics_.would_blocks;
+    count(would_blocks_, &RareCounts::would_block_wraps);
   } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
-    ++statistics_.short_writes;
+    count(short_writes_, &RareCounts::short_write_wraps);
   }
 }
 
@@ -338,7 +367,7 @@ SinkResult WriteSide::offer_pieces(Bytes borrowed, std::size_t& offered) {
 bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   switch (result.kind) {
     case SinkResult::Kind::accepted:
-      statistics_.bytes_written += result.count;
+      bytes_written_ += result.count;
       queue_.acknowledge(result.count);
       if (queue_.empty()) {
         flow_ = FlowState::idle;
@@ -351,7 +380,7 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
       }
       return true;
     case SinkResult::Kind::enough:
-      statistics_.bytes_written += result.count;
+      bytes_written_ += result.count;
       queue_.acknowledge(result.count);
       note_rest(result);
       return true;
@@ -396,15 +425,15 @@ void WriteSide::complete(SinkResult result) {
   check(flow_ == FlowState::in_flight, "only what is in flight completes");
   note_peak();
   if (result.kind == SinkResult::Kind::accepted && result.count < queue_.in_flight_size()) {
-    ++statistics_.short_writes;
+    count(short_writes_, &RareCounts::short_write_wraps);
   }
   // All bytes are ours again, until the result says what became of them.
   queue_.acknowledge(0);
   flow_ = FlowState::dirty;
   if (!life_->alive()) {
     // discard() has counted all of them, not knowing that some would still be taken.
-    statistics_.bytes_written += result.count;
-    statistics_.bytes_discarded -= result.count;
+    bytes_written_ += result.count;
+    bytes_discarded_ -= result.count;
     static_cast<void>(queue_.clear());
     flow_ = FlowState::idle;
     return;
@@ -448,7 +477,7 @@ void WriteSide::settle(FlushCause cause) {
 
 void WriteSide::check_pause() {
   if (life_->alive() && marks_.crossed_high(size())) {
-    ++statistics_.pauses;
+    count(pauses_, &RareCounts::pause_wraps);
     const Callout outer = std::exchange(callout_, Callout::pausing);
     host_->call_pause_writing();
     callout_ = outer;
@@ -510,7 +539,7 @@ void WriteSide::shut_down() {
 
 void WriteSide::fail(std::error_code error) {
   if (drop_rule_ == DropRule::count_failures) {
-    ++drops_counted_;
+    count_towards_warning();
   }
   host_->write_failed(error);
 }
@@ -518,8 +547,8 @@ void WriteSide::fail(std::error_code error) {
 void WriteSide::discard(std::error_code reason) noexcept {
   check(!life_->alive(), "bytes are discarded only when the transport is lost");
   std::shared_ptr<External> ranges = queue_.take_externals();
-  statistics_.peak_buffer_size = std::max(statistics_.peak_buffer_size, queue_.size());
-  statistics_.bytes_discarded += queue_.size();
+  peak_ = std::max(peak_, queue_.size());
+  bytes_discarded_ += queue_.size();
   // What the sink still works on stays until it says that it is done.
   if (flow_ != FlowState::in_flight) {
     flow_ = FlowState::idle;

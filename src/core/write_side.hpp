@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -88,7 +89,7 @@ class WriteSide {
   static constexpr std::size_t external_burst_bytes = 1024 * 1024;
   static constexpr int external_burst_attempts = 64;
   /// A dropped write is warned about when this many were counted before it (W-60).
-  static constexpr std::uint64_t drop_warning_threshold = 5;
+  static constexpr std::uint8_t drop_warning_threshold = 5;
 
   struct Parts {
     SegmentPool& pool;
@@ -108,9 +109,9 @@ class WriteSide {
         life_(&parts.life),
         timing_(&parts.timing),
         polls_(parts.polls),
-        drops_counted_(parts.drop_rule == DropRule::count_every_loss ? 1 : 0),
         drop_rule_(parts.drop_rule),
-        sink_keeps_bytes_(parts.sink.keeps_bytes()) {}
+        sink_keeps_bytes_(parts.sink.keeps_bytes()),
+        drops_counted_(parts.drop_rule == DropRule::count_every_loss ? 1 : 0) {}
 
   // The contract of WriteTransport; see sluice/transport.hpp.
   void write(Bytes data) {
@@ -186,6 +187,23 @@ class WriteSide {
   /// Whether the host was asked for a resume check that has not come yet.
   enum class ResumeCheck : std::uint8_t { none, requested };
 
+  /// Counts that hardly any connection has.
+  struct RareCounts {
+    std::uint64_t bytes_dropped = 0;
+    std::uint64_t writes_dropped = 0;
+    // How often the counter of that name has wrapped around.
+    std::uint32_t short_write_wraps = 0;
+    std::uint32_t would_block_wraps = 0;
+    std::uint32_t pause_wraps = 0;
+  };
+  [[nodiscard]] RareCounts* rare_counts() noexcept;
+  void count(std::uint32_t& counter, std::uint32_t RareCounts::*wraps) noexcept;
+  void count_towards_warning() noexcept {
+    if (drops_counted_ < drop_warning_threshold) {
+      ++drops_counted_;
+    }
+  }
+
   void write_and_look(Bytes data);
   void begin_run(Bytes data, std::size_t high);
   void open_lane() noexcept;
@@ -229,22 +247,33 @@ class WriteSide {
   void shut_down();
   void fail(std::error_code error);
 
-  WriteQueue queue_;
-  Watermarks marks_;
+  [[no_unique_address]] WriteQueue queue_;
+  std::uint32_t short_writes_ = 0;
+  std::uint32_t would_blocks_ = 0;
+  std::uint32_t pauses_ = 0;
   Sink* sink_;
   WriteSideHost* host_;
   const Lifecycle* life_;
   const WriteTiming* timing_;
   const std::uint64_t* polls_;
   std::uint64_t tried_after_poll_ = 0;
-  std::uint64_t drops_counted_;
-  WriteStatistics statistics_;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_discarded_ = 0;
+  std::uint64_t send_calls_ = 0;
+  std::size_t peak_ = 0;
+  std::unique_ptr<RareCounts> rare_;  // null as long as there was none
+  // Its tail has room for what follows.
+  [[no_unique_address]] Watermarks marks_;
   HalfState half_ = HalfState::open;
   FlowState flow_ = FlowState::idle;
   Callout callout_ = Callout::none;
   ResumeCheck resume_check_ = ResumeCheck::none;
   DropRule drop_rule_;
   bool sink_keeps_bytes_;
+  std::uint8_t drops_counted_;  // as far as the threshold
 };
+
+// Every connection has one.
+static_assert(sizeof(WriteSide) <= 200);
 
 }  // namespace sluice::core

@@ -73,13 +73,13 @@ bool WriteSide::push_range(std::size_t& budget) {
     range.way_ = External::Way::through_memory;
     return fetch_range();
   }
-  ++statistics_.send_calls;
+  ++send_calls_;
   if (polls_ != nullptr) {
     tried_after_poll_ = *polls_;
   }
   switch (result.kind) {
     case ExternalResult::Kind::moved:
-      statistics_.bytes_written += result.count;
+      bytes_written_ += result.count;
       budget -= result.count;
       range.advance(result.count);
       if (range.remaining() == 0) {
@@ -88,7 +88,7 @@ bool WriteSide::push_range(std::size_t& budget) {
       move_on();
       return true;
     case ExternalResult::Kind::would_block:
-      ++statistics_.would_blocks;
+      count(would_blocks_, &RareCounts::would_block_wraps);
       flow_ = FlowState::blocked;
       return false;
     case ExternalResult::Kind::sink_failed:
@@ -126,7 +126,7 @@ bool WriteSide::range_ended(ExternalEnd end, std::error_code error) {
   const std::shared_ptr<External> range = queue_.remove_external(*queue_.next_external());
   move_on();
   if (end == ExternalEnd::unreadable) {
-    statistics_.bytes_discarded += range->held();
+    bytes_discarded_ += range->held();
     fail(error);
   }
   range->left(end, error);
@@ -144,7 +144,7 @@ void WriteSide::move_on() {
 void WriteSide::lose_ranges(std::shared_ptr<External> ranges, std::error_code reason) noexcept {
   while (ranges != nullptr) {
     const std::shared_ptr<External> range = WriteQueue::pop(ranges);
-    statistics_.bytes_discarded += range->held();
+    bytes_discarded_ += range->held();
     range->left(ExternalEnd::lost, reason);
   }
 }

@@ -51,7 +51,7 @@ void Reactor::close() noexcept {
 Reactor::Slot& Reactor::slot_of(int fd) {
   const auto index = static_cast<std::size_t>(fd);
   if (index >= slots_.size()) {
-    slots_.resize(std::max(index + 1, slots_.size() * 2));
+    slots_.resize(index + 1);  // what it reserves beyond is not touched, so it takes no memory
   }
   return slots_[index];
 }

@@ -194,9 +194,9 @@ void DatagramEndpoint::tell_error(std::error_code error) {
 
 // The error alone does not say which datagram it was.
 void DatagramEndpoint::note_refused(const RefusedDatagram& refused) {
-  if (log_->debug()) {
+  if (log().debug()) {
     const std::optional<SocketAddress>& to = refused.to ? refused.to : remote_;
-    log_->write(LogLevel::debug, "sendto of " + std::to_string(refused.size) + " bytes to " +
+    log().write(LogLevel::debug, "sendto of " + std::to_string(refused.size) + " bytes to " +
                                      (to ? to->to_string() : std::string("the peer")) +
                                      " failed: " + refused.error.message());
   }
@@ -353,8 +353,8 @@ void DatagramEndpoint::request_resume_check() {
 }
 
 void DatagramEndpoint::write_failed(std::error_code error) {
-  if (log_->debug()) {
-    log_->write(LogLevel::debug, "Fatal write error on datagram transport: " + error.message());
+  if (log().debug()) {
+    log().write(LogLevel::debug, "Fatal write error on datagram transport: " + error.message());
   }
   lose(error, Delivery::soon);
 }
@@ -365,7 +365,7 @@ void DatagramEndpoint::drained(core::FlushCause cause) {
 }
 
 void DatagramEndpoint::warn_dropped(std::uint64_t count) {
-  log_->write(LogLevel::warning, "sendto() on a transport that is closed or lost: " +
+  log().write(LogLevel::warning, "sendto() on a transport that is closed or lost: " +
                                      std::to_string(count) + " datagrams dropped so far");
 }
 

@@ -48,6 +48,9 @@ std::error_code reason_of(const std::exception_ptr& exception) noexcept {
 
 }  // namespace
 
+// Every connection has one.
+static_assert(sizeof(FdTransport) <= 536);
+
 std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
                                                  std::shared_ptr<BaseProtocol> protocol,
                                                  std::function<void()> begun,
@@ -84,21 +87,25 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
     : TransportLife(loop),
-      names_(birth.sockname, birth.peername),
       group_(std::move(birth.group)),
       channel_(std::move(birth.channel)),
       session_(std::move(birth.session)),
-      fd_(birth.fd.release()),
-      kind_(birth.kind),
-      borrowed_(birth.loan.keep()),
-      hangup_is_loss_(birth.hangup_is_loss),
-      protocol_(served_by(birth.kind)),
-      read_(*channel_, *this, life_, &loop.polls()),
       write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
               birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
                                                   : core::DropRule::count_failures,
-              &loop.polls()}) {
+              &loop.polls()}),
+      read_(*channel_, *this, life_, &loop.polls()),
+      protocol_(served_by(birth.kind)),
+      names_(birth.sockname, birth.peername),
+      kind_(birth.kind),
+      borrowed_(birth.loan.keep()),
+      hangup_is_loss_(birth.hangup_is_loss),
+      fd_(birth.fd.release()) {
   channel_->attach(*this);
+}
+
+std::shared_ptr<FdTransport> FdTransport::self() {
+  return {share_of_loop(), this};
 }
 
 FdTransport::~FdTransport() {
@@ -123,7 +130,7 @@ void FdTransport::begin(const std::function<void()>& begun) {
 
 void FdTransport::introduce() {
   loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get().get(),
-                 [&] { protocol_.connection_made(shared_from_this()); });
+                 [&] { protocol_.connection_made(self()); });
 }
 
 void FdTransport::watch() {
@@ -308,7 +315,6 @@ std::shared_ptr<BaseProtocol> FdTransport::leave_untold() noexcept {
     session_->drop();
   }
   group_.reset();
-  core::ListHook<GroupTag>::unlink();
   return protocol_.take();
 }
 
@@ -356,7 +362,7 @@ void FdTransport::request_flush() noexcept {
 }
 
 void FdTransport::request_resume_check() {
-  loop_->soon([self = shared_from_this()] { self->write_.check_resume(); });
+  loop_->soon([self = self()] { self->write_.check_resume(); });
 }
 
 void FdTransport::drained(core::FlushCause cause) {
@@ -364,7 +370,7 @@ void FdTransport::drained(core::FlushCause cause) {
 }
 
 void FdTransport::warn_dropped(std::uint64_t count) {
-  log_->write(LogLevel::warning, "write() on a transport that is closed or lost: " +
+  log().write(LogLevel::warning, "write() on a transport that is closed or lost: " +
                                      std::to_string(count) + " writes dropped so far");
 }
 
@@ -391,8 +397,8 @@ void FdTransport::callback_failed(const char* message, const std::exception_ptr&
 
 // An error of the system is news for connection_lost; people hear of it in debug mode only (W-57).
 void FdTransport::note_fatal(const char* message, std::error_code error) {
-  if (log_->debug()) {
-    log_->write(LogLevel::debug, std::string(message) + ": " + error.message());
+  if (log().debug()) {
+    log().write(LogLevel::debug, std::string(message) + ": " + error.message());
   }
 }
 
@@ -420,7 +426,7 @@ void FdTransport::deliver(std::span<std::byte> memory, std::size_t count) {
 void FdTransport::deliver_end() {
   if (kind_ == TransportKind::read_pipe) {
     // In two callbacks, as asyncio does (W-160).
-    loop_->soon([self = shared_from_this()] {
+    loop_->soon([self = self()] {
       if (!self->life_.closed()) {
         self->loop_->guarded("Exception in callback protocol.eof_received()", self.get(),
                              self->protocol_.get().get(),
@@ -434,7 +440,7 @@ void FdTransport::deliver_end() {
   if (call_or_lose("Fatal error: protocol.eof_received() call failed.",
                    [&] { keep_open = protocol_.eof_received(); })) {
     if (keep_open && session_ && !session_->half_closes() && life_.open()) {
-      log_->write(LogLevel::warning,
+      log().write(LogLevel::warning,
                   "returning true from eof_received() has no effect when using TLS 1.2");
       keep_open = false;
     }
@@ -475,7 +481,7 @@ void FdTransport::secure(std::unique_ptr<Channel> channel, std::unique_ptr<Sessi
 }
 
 void FdTransport::request_greeting() {
-  loop_->soon([self = shared_from_this()] {
+  loop_->soon([self = self()] {
     if (!self->life_.alive()) {
       return;
     }

@@ -23,7 +23,6 @@
 namespace sluice::transports {
 
 class FdTransport;
-struct GroupTag;
 
 /// Whoever made a transport and wants to know when it is gone: a server.
 class TransportGroup {
@@ -65,15 +64,13 @@ struct Birth {
 /// Channel. Users see it as Transport, WriteTransport or ReadTransport.
 class FdTransport final : public Transport,
                           public Conduit,
-                          public std::enable_shared_from_this<FdTransport>,
-                          public core::ListHook<GroupTag>,
-                          private TransportLife,
                           private loop::Watcher,
                           private loop::Flushable,
                           private core::WriteSideHost,
                           private core::ReadSideHost,
                           private SessionHost,
-                          private ChannelHost {
+                          private ChannelHost,
+                          private TransportLife {
  public:
   /// Makes the transport and schedules its birth: connection_made, then the start of reading, then
   /// `begun`, all in one callback (W-81). With a session the handshake comes before; if it fails,
@@ -86,6 +83,14 @@ class FdTransport final : public Transport,
 
   /// Whoever made it and told nobody changes his mind: it ends, and nothing is told.
   void take_back() noexcept { TransportLife::take_back(); }
+
+  /// Its place in the loop's list; a group may move it to a list of its own, and drops it then when
+  /// the loop drops the group.
+  [[nodiscard]] loop::Resident& resident() noexcept { return *this; }
+  /// The transport in that place.
+  [[nodiscard]] static FdTransport& of(loop::Resident& resident) noexcept {
+    return static_cast<FdTransport&>(resident);
+  }
 
   FdTransport(loop::LoopCore& loop, Birth birth);
   ~FdTransport() override;
@@ -158,6 +163,7 @@ class FdTransport final : public Transport,
   [[nodiscard]] bool reads() const noexcept {
     return kind_ == TransportKind::stream || kind_ == TransportKind::read_pipe;
   }
+  [[nodiscard]] std::shared_ptr<FdTransport> self();
   void begin(const std::function<void()>& begun);
   void introduce();
   void watch();
@@ -191,7 +197,7 @@ class FdTransport final : public Transport,
   void warn_dropped(std::uint64_t count) override;
 
   // ChannelHost
-  std::shared_ptr<void> share() override { return shared_from_this(); }
+  std::shared_ptr<void> share() override { return share_of_loop(); }
   void write_completed(core::SinkResult result) override { write_.complete(result); }
   void finished(std::error_code error) override;
 
@@ -210,18 +216,19 @@ class FdTransport final : public Transport,
     return write_.statistics().bytes_written;
   }
 
-  SocketNames names_;  // before the descriptor: it may throw
   std::shared_ptr<TransportGroup> group_;
   std::unique_ptr<Channel> channel_;
   std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
   std::unique_ptr<Session> session_;          // null without TLS
-  int fd_;
+  core::WriteSide write_;
+  // Each of these has room for what follows behind its end.
+  [[no_unique_address]] core::ReadSide read_;
+  [[no_unique_address]] ProtocolSlot protocol_;
+  [[no_unique_address]] SocketNames names_;  // before the descriptor: it may throw
   TransportKind kind_;
   bool borrowed_;
   bool hangup_is_loss_;
-  ProtocolSlot protocol_;
-  core::ReadSide read_;
-  core::WriteSide write_;
+  int fd_;
 };
 
 }  // namespace sluice::transports

@@ -19,7 +19,11 @@ FileChannel::~FileChannel() {
 std::error_code FileChannel::start(Task task) noexcept {
   task_ = task;
   try {
-    workers_->submit({host_->share(), static_cast<loop::Workers::Job*>(this)});
+    std::shared_ptr<void> share = share_.lock();
+    if (share == nullptr) {
+      share_ = share = host_->share();
+    }
+    workers_->submit({std::move(share), static_cast<loop::Workers::Job*>(this)});
     return {};
   } catch (const std::system_error& error) {
     task_ = Task::none;

@@ -62,6 +62,7 @@ class FileChannel final : public Channel, private loop::Workers::Job {
   loop::Workers* workers_;
   sys::SystemCalls* sys_;
   ChannelHost* host_ = nullptr;
+  std::weak_ptr<void> share_;            // of the transport, which gives none once it is closed
   WritableFile file_;                    // while there is a task, the worker's
   std::vector<iovec> vectors_;           // likewise
   core::SinkResult written_{};           // likewise

@@ -7,9 +7,13 @@
 
 namespace sluice::transports {
 
-ProtocolSlot::Kind ProtocolSlot::kind_of(BaseProtocol& protocol, void*& typed) const noexcept {
+ProtocolSlot::Kind ProtocolSlot::kind_of(BaseProtocol& protocol,
+                                         std::int32_t& typed_at) const noexcept {
   const auto is = [&]<class P>(P* cast) noexcept {
-    typed = cast;
+    if (cast != nullptr) {
+      typed_at = static_cast<std::int32_t>(reinterpret_cast<std::byte*>(cast) -
+                                           reinterpret_cast<std::byte*>(&protocol));
+    }
     return cast != nullptr;
   };
   switch (served_) {
@@ -39,20 +43,20 @@ std::shared_ptr<BaseProtocol> ProtocolSlot::set(std::shared_ptr<BaseProtocol> pr
   if (!protocol) {
     throw std::invalid_argument("a transport needs a protocol, not null");
   }
-  void* typed = nullptr;
-  const Kind kind = kind_of(*protocol, typed);
+  std::int32_t typed_at = 0;
+  const Kind kind = kind_of(*protocol, typed_at);
   if (kind == Kind::none) {
     throw std::invalid_argument(
         "a protocol of this kind cannot be served by this kind of transport");
   }
   kind_ = kind;
-  typed_ = typed;
+  typed_at_ = typed_at;
   return std::exchange(protocol_, std::move(protocol));
 }
 
 std::shared_ptr<BaseProtocol> ProtocolSlot::take() noexcept {
   kind_ = Kind::none;
-  typed_ = nullptr;
+  typed_at_ = 0;
   return std::exchange(protocol_, nullptr);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,14 +41,16 @@ class ProtocolSlot {
  private:
   enum class Kind : std::uint8_t { none, base, stream, buffered, write, read };
 
-  [[nodiscard]] Kind kind_of(BaseProtocol& protocol, void*& typed) const noexcept;
+  [[nodiscard]] Kind kind_of(BaseProtocol& protocol, std::int32_t& typed_at) const noexcept;
   template <class P>
   [[nodiscard]] P& as() const noexcept {
-    return *static_cast<P*>(typed_);
+    return *reinterpret_cast<P*>(reinterpret_cast<std::byte*>(protocol_.get()) + typed_at_);
   }
 
   std::shared_ptr<BaseProtocol> protocol_;
-  void* typed_ = nullptr;  // the protocol as the class of its kind
+  // Where in the protocol, counted from its BaseProtocol, the class of its kind is: an object is
+  // never so large as to need a pointer.
+  std::int32_t typed_at_ = 0;
   Kind kind_ = Kind::none;
   ServedProtocols served_;
 };

@@ -235,12 +235,12 @@ void StreamServer::settle() {
 
 template <class Act>
 void StreamServer::for_each_connection(Act act) {
-  core::IntrusiveList<FdTransport, GroupTag> all;
+  core::IntrusiveList<loop::Resident, loop::ResidentTag> all;
   all.steal(connections_);
   while (!all.empty()) {
-    FdTransport& transport = all.pop_front();
-    connections_.push_back(transport);
-    act(transport);
+    loop::Resident& connection = all.pop_front();
+    connections_.push_back(connection);
+    act(FdTransport::of(connection));
   }
 }
 
@@ -266,12 +266,13 @@ Future<void> StreamServer::wait_closed() {
 }
 
 void StreamServer::attached(FdTransport& transport) noexcept {
-  connections_.push_back(transport);
+  transport.resident().unlink();
+  connections_.push_back(transport.resident());
   ++connection_count_;
 }
 
 void StreamServer::detached(FdTransport& transport) noexcept {
-  static_cast<core::ListHook<GroupTag>&>(transport).unlink();
+  transport.resident().unlink();
   --connection_count_;
   settle();
 }
@@ -279,8 +280,11 @@ void StreamServer::detached(FdTransport& transport) noexcept {
 void StreamServer::drop() noexcept {
   state_ = State::closed;
   close_sockets();
-  // The loop drops the connections, too, and they do not report back.
+  // They do not report back.
   connection_count_ = 0;
+  while (!connections_.empty()) {
+    connections_.pop_front().drop();
+  }
   waiting_.clear();
   loop_->bury(std::exchange(self_, nullptr));
 }

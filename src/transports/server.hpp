@@ -75,7 +75,7 @@ class StreamServer final : public Server,
   ServerOptions options_;
   std::shared_ptr<StreamServer> self_;  // while it listens or has connections
   std::vector<std::unique_ptr<Listener>> listeners_;
-  core::IntrusiveList<FdTransport, GroupTag> connections_;
+  core::IntrusiveList<loop::Resident, loop::ResidentTag> connections_;
   std::size_t connection_count_ = 0;
   std::vector<Future<void>> waiting_;
   SocketPath path_;

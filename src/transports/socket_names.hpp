@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <variant>
 
 #include "sluice/socket_address.hpp"
 
@@ -19,7 +21,15 @@ class SocketNames {
   [[nodiscard]] std::optional<SocketAddress> peername() const;
 
  private:
-  std::unique_ptr<std::byte[]> packed_;  // both sizes, then both addresses; null if there is none
+  /// Both sizes, then both addresses; null if there is none.
+  using Packed = std::unique_ptr<std::byte[]>;
+  /// Two addresses whose second half is nothing but zeros, as that of IPv4 is.
+  using Halves = std::array<std::byte, 16>;
+
+  static Packed pack(const std::optional<SocketAddress>& sockname,
+                     const std::optional<SocketAddress>& peername);
+
+  std::variant<Packed, Halves> names_;
 };
 
 }  // namespace sluice::transports

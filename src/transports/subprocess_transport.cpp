@@ -184,7 +184,7 @@ void ChildTransport::on_io(loop::IoEvents /*events*/) {
 
 // The status is gone: the program ignores SIGCHLD, or something in it waits for any child.
 void ChildTransport::child_was_collected() {
-  log_->write(LogLevel::warning, "the exit status of child " + std::to_string(pid()) +
+  log().write(LogLevel::warning, "the exit status of child " + std::to_string(pid()) +
                                      " was taken by somebody else: reporting returncode 255");
   child_ended(unknown_returncode);
 }

@@ -6,7 +6,7 @@
 namespace sluice::transports {
 
 void TransportLife::live(std::shared_ptr<void> self) {
-  self_ = std::move(self);
+  kept_ = std::move(self);
   loop_->add_resident(*this);
 }
 
@@ -19,7 +19,7 @@ void TransportLife::lose(std::error_code error, Delivery delivery) {
   if (delivery == Delivery::now) {
     deliver_connection_lost();
   } else {
-    loop_->depart_soon(*this, self_);
+    loop_->depart_soon(*this, kept_);
   }
 }
 
@@ -38,11 +38,16 @@ void TransportLife::deliver_connection_lost() {
     loop_->call_exception_handler({"Exception in callback protocol.connection_lost()", thrown,
                                    &transport(), transport().get_protocol().get()});
   }
-  static_cast<void>(life_.move_to(core::LifeState::closed));
+  std::shared_ptr<void> self = become_closed();
   // Both may be on the stack below us.
   loop_->bury(leave());
   loop::Resident::unlink();
-  loop_->bury(std::exchange(self_, nullptr));
+  loop_->bury(std::move(self));
+}
+
+std::shared_ptr<void> TransportLife::become_closed() noexcept {
+  static_cast<void>(life_.move_to(core::LifeState::closed));
+  return std::exchange(kept_, loop_->log());
 }
 
 void TransportLife::take_back() noexcept {
@@ -55,9 +60,9 @@ void TransportLife::drop() noexcept {
     stop_untold();
   }
   release_descriptor();
-  static_cast<void>(life_.move_to(core::LifeState::closed));
+  std::shared_ptr<void> self = become_closed();
   loop_->bury(leave_untold());
-  loop_->bury(std::exchange(self_, nullptr));
+  loop_->bury(std::move(self));
 }
 
 }  // namespace sluice::transports

@@ -15,9 +15,9 @@ namespace sluice::transports {
 enum class Delivery : std::uint8_t { soon, now };
 
 /// The life of a transport of any kind, and the only way to connection_lost.
-class TransportLife : private loop::Resident {
+class TransportLife : protected loop::Resident {
  protected:
-  explicit TransportLife(loop::LoopCore& loop) : loop_(&loop), log_(loop.log()) {}
+  explicit TransportLife(loop::LoopCore& loop) noexcept : loop_(&loop) {}
   ~TransportLife() = default;
 
   /// From now on the transport is the loop's: it lives until connection_lost has returned.
@@ -34,12 +34,23 @@ class TransportLife : private loop::Resident {
     }
   }
 
+  /// Good for as long as the transport is.
+  [[nodiscard]] loop::Log& log() const noexcept {
+    return life_.closed() ? *static_cast<loop::Log*>(kept_.get()) : *loop_->log();
+  }
+  /// A share of the transport. Throws std::bad_weak_ptr when it is not the loop's.
+  [[nodiscard]] const std::shared_ptr<void>& share_of_loop() const {
+    if (kept_ == nullptr || life_.closed()) {
+      throw std::bad_weak_ptr();
+    }
+    return kept_;
+  }
+
   loop::LoopCore* loop_;  // not to be used once closed: the loop may be gone
-  std::shared_ptr<loop::Log> log_;
-  core::Lifecycle life_;
 
  private:
   void deliver_connection_lost();
+  [[nodiscard]] std::shared_ptr<void> become_closed() noexcept;
   // loop::Resident: what lose() has asked for.
   void depart() final { deliver_connection_lost(); }
   // loop::Resident: the same end without the callbacks.
@@ -60,8 +71,13 @@ class TransportLife : private loop::Resident {
   /// In the place of leave().
   [[nodiscard]] virtual std::shared_ptr<BaseProtocol> leave_untold() noexcept = 0;
 
-  std::error_code reason_;      // of the loss
-  std::shared_ptr<void> self_;  // while the transport is the loop's
+  std::error_code reason_;  // of the loss
+  // While the transport is the loop's, itself; once it is closed, the log, which it may need longer
+  // than there is a loop.
+  std::shared_ptr<void> kept_;
+
+ protected:
+  core::Lifecycle life_;  // last: what follows in a transport fits behind it
 };
 
 }  // namespace sluice::transports
