@@ -1,54 +1,30 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 
+#include "core/timer_queue.hpp"
+#include "sluice/detail/callback_node.hpp"
 #include "sluice/detail/unique_function.hpp"
 #include "sluice/handle.hpp"
 
 namespace sluice::loop {
-class NodePool;
-class LoopCore;
-}  // namespace sluice::loop
-
-namespace sluice::detail {
-
-/// One scheduled callback, shared by the loop's queue and the Handles of the user.
-struct CallbackNode {
-  enum class State : std::uint8_t {
-    waiting,    ///< In the ready queue or the timer queue.
-    cancelled,  ///< Will not run; its callback is destroyed.
-    done,       ///< Has run, runs now, or was dropped with its loop.
-  };
-  enum class Kind : std::uint8_t { ready, timer };
-
-  Callback callback;
-  TimePoint due{};
-  loop::NodePool* pool = nullptr;
-  CallbackNode* next_free = nullptr;
-  std::uint32_t references = 0;
-  State state = State::waiting;
-  Kind kind = Kind::ready;
-};
-
-}  // namespace sluice::detail
-
-namespace sluice::loop {
 
 using detail::CallbackNode;
+using NodeTimers = core::TimerQueue<CallbackNode>;
 
-/// Recycles the nodes of one loop. Outlives the loop as long as Handles refer to its nodes.
+/// Recycles the nodes of one loop, whose timers it knows for those that are cancelled. Outlives the
+/// loop as long as Handles refer to its nodes.
 class NodePool {
  public:
   static constexpr std::size_t reserve = 1024;
 
-  NodePool() noexcept = default;
+  explicit NodePool(NodeTimers& timers) noexcept : timers_(&timers) {}
   NodePool(const NodePool&) = delete;
   NodePool& operator=(const NodePool&) = delete;
 
-  /// A waiting node with one reference. Throws std::bad_alloc; `callback` stays where it is then.
-  [[nodiscard]] CallbackNode* take(detail::Callback&& callback, CallbackNode::Kind kind);
+  /// A waiting node without a callback, with one reference. Throws std::bad_alloc.
+  [[nodiscard]] CallbackNode* take();
   /// The loop is gone: the pool deletes itself with its last node.
   void abandon() noexcept;
   /// For the loop's pointer to it.
@@ -56,25 +32,20 @@ class NodePool {
     void operator()(NodePool* pool) const noexcept { pool->abandon(); }
   };
 
-  /// For the timer queue, which sweeps when many are cancelled.
-  [[nodiscard]] std::size_t take_cancelled_timers() noexcept {
-    return std::exchange(cancelled_timers_, 0);
-  }
-
  private:
   friend class NodeRef;
-  friend void detail::release(CallbackNode*) noexcept;
+  friend void detail::give_back(CallbackNode*) noexcept;
   friend void detail::cancel(CallbackNode*) noexcept;
-  ~NodePool();
+  ~NodePool() = default;
   [[nodiscard]] CallbackNode* make();
   void give_back(CallbackNode* node) noexcept;
   void free_one_too_many(CallbackNode* node) noexcept;
 
+  NodeTimers* timers_;
   CallbackNode* free_ = nullptr;
   std::size_t free_count_ = 0;
-  std::size_t in_use_ = 0;
-  std::size_t cancelled_timers_ = 0;
-  bool abandoned_ = false;
+  std::size_t most_free_ = reserve;  // none once abandoned
+  std::size_t count_ = 0;            // of all nodes, free or in use
 };
 
 /// The loop's own reference to a node.
@@ -83,10 +54,6 @@ class NodeRef {
   /// Takes one reference over.
   explicit NodeRef(CallbackNode* node) noexcept : node_(node) {}
   NodeRef(NodeRef&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  NodeRef& operator=(NodeRef&& other) noexcept {
-    std::swap(node_, other.node_);
-    return *this;
-  }
   NodeRef(const NodeRef&) = delete;
   NodeRef& operator=(const NodeRef&) = delete;
   ~NodeRef() {
@@ -102,9 +69,11 @@ class NodeRef {
   [[nodiscard]] CallbackNode& operator*() const noexcept { return *node_; }
   /// One more reference, for a Handle.
   [[nodiscard]] CallbackNode* share() const noexcept {
-    ++node_->references;
+    detail::retain(node_);
     return node_;
   }
+  /// The reference, for who takes it over.
+  [[nodiscard]] CallbackNode* pass_on() noexcept { return std::exchange(node_, nullptr); }
 
  private:
   void let_go() noexcept;
@@ -112,31 +81,61 @@ class NodeRef {
   CallbackNode* node_;
 };
 
+/// Nodes in the order they came, with the loop's references. Queueing one needs no memory.
+class NodeQueue {
+ public:
+  NodeQueue() noexcept = default;
+  NodeQueue(NodeQueue&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+  NodeQueue(const NodeQueue&) = delete;
+  NodeQueue& operator=(const NodeQueue&) = delete;
+  ~NodeQueue() { clear(); }
+
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  void push_back(NodeRef reference) noexcept {
+    CallbackNode* const node = reference.pass_on();
+    node->next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = node;
+    last_ = node;
+  }
+  /// There must be one.
+  [[nodiscard]] NodeRef pop_front() noexcept {
+    return NodeRef(std::exchange(first_, first_->next));
+  }
+  /// Lets go of all.
+  void clear() noexcept {
+    while (!empty()) {
+      static_cast<void>(pop_front());
+    }
+  }
+
+ private:
+  CallbackNode* first_ = nullptr;
+  CallbackNode* last_ = nullptr;  // meaningless while empty
+};
+
 // Each callback passes through these: they are for the compiler to see.
 
-inline CallbackNode* NodePool::take(detail::Callback&& callback, CallbackNode::Kind kind) {
+inline CallbackNode* NodePool::take() {
   CallbackNode* node = free_;
   if (node != nullptr) {
-    free_ = node->next_free;
+    free_ = node->next;
     --free_count_;
   } else {
     node = make();
   }
-  ++in_use_;
-  node->callback = std::move(callback);
   node->references = 1;
   node->state = CallbackNode::State::waiting;
-  node->kind = kind;
+  node->kind = CallbackNode::Kind::ready;
   return node;
 }
 
 inline void NodePool::give_back(CallbackNode* node) noexcept {
-  --in_use_;
-  if (abandoned_ || free_count_ >= reserve) {
+  if (free_count_ >= most_free_) {
     free_one_too_many(node);
     return;
   }
-  node->next_free = std::exchange(free_, node);
+  node->next = std::exchange(free_, node);
   ++free_count_;
 }
 
