@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "sluice/datagram.hpp"
+#include "sluice/detail/node_pool.hpp"
 #include "sluice/detail/protocol_binding.hpp"
 #include "sluice/detail/unique_function.hpp"
 #include "sluice/exception_context.hpp"
@@ -80,9 +82,14 @@ class EventLoop {
   /// std::logic_error when the loop is closed.
   template <class F>
   Handle call_soon(F&& callback) {
-    Handle handle(unqueued_node());
+    Handle handle(soon_path_->usable() ? soon_path_->pool->take() : unqueued_node());
     handle.node_->callback.fill(std::forward<F>(callback));
-    schedule_soon(handle.node_);
+    if (soon_path_->usable()) {
+      detail::retain(handle.node_);
+      soon_path_->ready.push_back(detail::NodeRef(handle.node_));
+    } else {
+      schedule_soon(handle.node_);
+    }
     return handle;
   }
   /// Runs `callback` once `delay` has passed, never earlier; equal times keep the order of the
@@ -422,6 +429,7 @@ class EventLoop {
                                                          FileOptions options);
 
   std::unique_ptr<loop::LoopCore> core_;
+  detail::SoonPath* soon_path_;  // of core_
 };
 
 }  // namespace sluice

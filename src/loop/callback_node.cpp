@@ -1,6 +1,6 @@
 #include "loop/callback_node.hpp"
 
-namespace sluice::loop {
+namespace sluice::detail {
 
 static_assert(sizeof(CallbackNode) == 96, "a node is a line and a half of the cache");
 
@@ -29,10 +29,6 @@ void NodePool::abandon() noexcept {
     delete this;
   }
 }
-
-}  // namespace sluice::loop
-
-namespace sluice::detail {
 
 void give_back(CallbackNode* node) noexcept {
   // There is one still if it could not be scheduled.

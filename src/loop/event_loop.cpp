@@ -8,7 +8,8 @@
 namespace sluice {
 
 EventLoop::EventLoop(LoopOptions options)
-    : core_(std::make_unique<loop::LoopCore>(std::move(options))) {}
+    : core_(std::make_unique<loop::LoopCore>(std::move(options))),
+      soon_path_(&core_->soon_path()) {}
 
 EventLoop::~EventLoop() = default;
 

@@ -28,6 +28,8 @@ class Inbox final : public Watcher {
   [[nodiscard]] bool has_posted() const noexcept {
     return has_posted_.load(std::memory_order_acquire);
   }
+  /// The same, for who asks often.
+  [[nodiscard]] const std::atomic<bool>& posted() const noexcept { return has_posted_; }
   /// Loop thread, before it may sleep: the next post wakes it. False if one has come already, which
   /// may not.
   [[nodiscard]] bool expect_wake_up() noexcept;

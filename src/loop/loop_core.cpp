@@ -94,6 +94,9 @@ LoopCore::LoopCore(LoopOptions options)
       signals_(*this),
       shared_descriptions_(*sys_),
       scheduler_(std::make_shared<SchedulerOfLoop>(*this)) {
+  soon_path_.pool = nodes_.get();
+  soon_path_.posted = &inbox_.posted();
+  soon_path_.open = soon_needs_no_look();
   graveyard_.reserve(kept_graves);
   spare_graveyard_.reserve(kept_graves);
 }
@@ -110,6 +113,7 @@ void LoopCore::close() {
     throw std::logic_error("Cannot close a running event loop");
   }
   state_ = State::closed;
+  soon_path_.open = false;
   inbox_.close();
   signals_.close();
   resolver_.reset();
@@ -123,7 +127,7 @@ void LoopCore::close() {
   }
   // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
   // is queued.
-  ready_.clear();
+  soon_path_.ready.clear();
   arrived_.clear();
   next_arrived_ = 0;
   while (CallbackNode* const timer = timers_.pop_any()) {
@@ -167,7 +171,7 @@ void LoopCore::enqueue(NodeRef node) noexcept {
   if (has_posted()) {
     collect_posted();
   }
-  ready_.push_back(std::move(node));
+  soon_path_.ready.push_back(std::move(node));
 }
 
 void LoopCore::later(std::chrono::nanoseconds delay, CallbackNode& node) {
@@ -231,12 +235,13 @@ void LoopCore::collect_posted() noexcept {
   }
   try {
     while (next_arrived_ < arrived_.size()) {
-      ready_.push_back(NodeRef(node_of(std::move(arrived_[next_arrived_]))));
+      soon_path_.ready.push_back(NodeRef(node_of(std::move(arrived_[next_arrived_]))));
       ++next_arrived_;
     }
   } catch (const std::bad_alloc&) {
-    return;
+    // The rest is looked after by has_posted().
   }
+  soon_path_.open = soon_needs_no_look();
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback&& callback) {
@@ -280,7 +285,7 @@ void LoopCore::run_turn() {
     collect_posted();
   }
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
-  NodeQueue batch = std::move(ready_);
+  NodeQueue batch = std::move(soon_path_.ready);
   core::IntrusiveList<Resident, ResidentTag> departing;
   departing.steal(departing_);
   core::IntrusiveList<Watcher, ServiceTag> owed;
@@ -320,8 +325,8 @@ NodeQueue LoopCore::take_due() {
 }
 
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
-  if (!ready_.empty() || has_posted() || !departing_.empty() || stop_requested_ || !owed_.empty() ||
-      !dirty_.empty()) {
+  if (!soon_path_.ready.empty() || has_posted() || !departing_.empty() || stop_requested_ ||
+      !owed_.empty() || !dirty_.empty()) {
     return std::chrono::nanoseconds::zero();
   }
   const std::optional<TimePoint> due = timers_.next_due();

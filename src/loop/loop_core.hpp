@@ -73,6 +73,7 @@ class LoopCore {
   [[nodiscard]] TimePoint time() const { return sys_->now(); }
   /// For a callback that is then given to one of the following; it has one reference.
   [[nodiscard]] CallbackNode* unqueued_node();
+  [[nodiscard]] detail::SoonPath& soon_path() noexcept { return soon_path_; }
   /// These take a reference of their own.
   void soon(CallbackNode& node) noexcept;
   void later(std::chrono::nanoseconds delay, CallbackNode& node);
@@ -173,6 +174,10 @@ class LoopCore {
   [[nodiscard]] CallbackNode* node_of(detail::Callback&& callback);
   void enqueue(NodeRef node) noexcept;
   [[nodiscard]] NodeQueue take_due();
+  [[nodiscard]] bool soon_needs_no_look() const noexcept {
+    return state_ != State::closed && !options_.debug && !core::debug_checks &&
+           next_arrived_ == arrived_.size();
+  }
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
   void run_batch(NodeQueue& batch);
   void run_node(CallbackNode& node);
@@ -198,7 +203,7 @@ class LoopCore {
   std::shared_ptr<detail::Scheduler> scheduler_;
   std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
 
-  NodeQueue ready_;
+  detail::SoonPath soon_path_;
   std::vector<detail::Callback> arrived_;  // what other threads posted
   std::size_t next_arrived_ = 0;           // the first of these that is not in `ready_` yet
   core::IntrusiveList<Watcher, ServiceTag> owed_;

@@ -6,11 +6,9 @@
 
 #include "sluice/detail/unique_function.hpp"
 
-namespace sluice::loop {
-class NodePool;
-}
-
 namespace sluice::detail {
+
+class NodePool;
 
 /// One scheduled callback, shared by the loop's queue and the Handles of the user.
 struct CallbackNode {
@@ -25,7 +23,7 @@ struct CallbackNode {
     CallbackNode* next = nullptr;  ///< In the ready queue, or among the free nodes of the pool.
     std::size_t place;             ///< In the timer queue.
   };
-  loop::NodePool* pool = nullptr;
+  NodePool* pool = nullptr;
   std::chrono::steady_clock::time_point due{};
   std::uint32_t references = 0;
   State state = State::waiting;
