@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <sluice/sluice.hpp>
+#include <utility>
 #include <vector>
 
 #include "micro.hpp"
@@ -37,7 +38,10 @@ void call_later_cancel(benchmark::State& state) {
 }
 BENCHMARK(call_later_cancel)->Name("start_and_cancel/sluice")->Apply(bench::waiting_timers);
 
-void call_later_due(benchmark::State& state) {
+// Each turn schedules the timers of the next one, itself among them; `schedule` is called
+// for each.
+template <class Schedule>
+void due_at_once(benchmark::State& state, Schedule schedule) {
   const std::size_t per_turn = bench::size_argument(state);
   sluice::EventLoop loop;
   std::size_t ran = 0;
@@ -46,16 +50,32 @@ void call_later_due(benchmark::State& state) {
       loop.stop();
       return;
     }
+    const sluice::TimePoint now = loop.time();
     for (std::size_t i = 1; i < per_turn; ++i) {
-      loop.call_later(milliseconds(0), [&ran] { ++ran; });
+      schedule(loop, now, [&ran] { ++ran; });
     }
-    loop.call_later(milliseconds(0), [&self] { self(self); });
+    schedule(loop, now, [&self] { self(self); });
   };
   loop.call_soon([&turn] { turn(turn); });
   loop.run_forever();
   benchmark::DoNotOptimize(ran);
 }
-BENCHMARK(call_later_due)->Name("due_at_once/sluice")->Apply(bench::per_turn);
+
+// All counted from one look at the clock.
+void call_at_due(benchmark::State& state) {
+  due_at_once(state, [](sluice::EventLoop& loop, sluice::TimePoint now, auto&& callback) {
+    loop.call_at(now, std::forward<decltype(callback)>(callback));
+  });
+}
+BENCHMARK(call_at_due)->Name("due_at_once/sluice")->Apply(bench::per_turn);
+
+// Each counted from its own call.
+void call_later_due(benchmark::State& state) {
+  due_at_once(state, [](sluice::EventLoop& loop, sluice::TimePoint /*now*/, auto&& callback) {
+    loop.call_later(milliseconds(0), std::forward<decltype(callback)>(callback));
+  });
+}
+BENCHMARK(call_later_due)->Name("due_after_a_delay/sluice")->Apply(bench::per_turn);
 
 void call_at_scattered(benchmark::State& state) {
   sluice::EventLoop loop;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sluice/datagram.hpp"
+#include "sluice/detail/node_pool.hpp"
 #include "sluice/detail/protocol_binding.hpp"
 #include "sluice/detail/unique_function.hpp"
 #include "sluice/exception_context.hpp"
@@ -81,21 +82,32 @@ class EventLoop {
   /// std::logic_error when the loop is closed.
   template <class F>
   Handle call_soon(F&& callback) {
-    return schedule_soon(detail::Callback(std::forward<F>(callback)));
+    Handle handle(soon_path_->usable() ? soon_path_->pool->take() : unqueued_node());
+    handle.node_->callback.fill(std::forward<F>(callback));
+    if (soon_path_->usable()) {
+      detail::retain(handle.node_);
+      soon_path_->ready.push_back(detail::NodeRef(handle.node_));
+    } else {
+      schedule_soon(handle.node_);
+    }
+    return handle;
   }
   /// Runs `callback` once `delay` has passed, never earlier; equal times keep the order of the
   /// calls (W-165). A negative delay counts as none.
   template <class F>
   TimerHandle call_later(std::chrono::nanoseconds delay, F&& callback) {
-    const TimePoint now = time();
-    const auto bounded =
-        std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - now);
-    return schedule_at(now + bounded, detail::Callback(std::forward<F>(callback)));
+    TimerHandle handle(unqueued_node());
+    handle.node_->callback.fill(std::forward<F>(callback));
+    schedule_later(delay, handle.node_);
+    return handle;
   }
   /// Runs `callback` at `when`, by the loop's clock.
   template <class F>
   TimerHandle call_at(TimePoint when, F&& callback) {
-    return schedule_at(when, detail::Callback(std::forward<F>(callback)));
+    TimerHandle handle(unqueued_node());
+    handle.node_->callback.fill(std::forward<F>(callback));
+    schedule_at(when, handle.node_);
+    return handle;
   }
   /// call_soon from any thread, in one order with call_soon; wakes the loop (W-166). The callback
   /// is destroyed on the loop's thread. Throws std::logic_error when the loop is closed; the loop
@@ -374,8 +386,12 @@ class EventLoop {
 
   void run_until_done(detail::UniqueFunction<bool()> done,
                       detail::UniqueFunction<void(detail::Callback)> when_done);
-  Handle schedule_soon(detail::Callback&& callback);
-  TimerHandle schedule_at(TimePoint when, detail::Callback&& callback);
+  // A callback is built in its node, which its handle holds already: when building it fails,
+  // nothing is scheduled. Each schedule function takes a reference for the loop.
+  [[nodiscard]] detail::CallbackNode* unqueued_node();
+  void schedule_soon(detail::CallbackNode* node) noexcept;
+  void schedule_later(std::chrono::nanoseconds delay, detail::CallbackNode* node);
+  void schedule_at(TimePoint when, detail::CallbackNode* node);
   void schedule_threadsafe(detail::Callback&& callback);
   void install_exception_handler(Handler handler);
   void install_signal_handler(int number, detail::Callback callback);
@@ -413,6 +429,7 @@ class EventLoop {
                                                          FileOptions options);
 
   std::unique_ptr<loop::LoopCore> core_;
+  detail::SoonPath* soon_path_;  // of core_
 };
 
 }  // namespace sluice

@@ -3,20 +3,30 @@
 #include <chrono>
 #include <utility>
 
+#include "sluice/detail/callback_node.hpp"
+
 namespace sluice {
 
 /// The loop's clock: monotonic, the same for all timers of a process.
 using TimePoint = std::chrono::steady_clock::time_point;
 
+class EventLoop;
+
 namespace detail {
-struct CallbackNode;
-/// One more holder of the node.
-void retain(CallbackNode* node) noexcept;
-/// One holder less; the last one frees the node.
-void release(CallbackNode* node) noexcept;
+/// Nobody holds the node any more.
+void give_back(CallbackNode* node) noexcept;
 void cancel(CallbackNode* node) noexcept;
-[[nodiscard]] bool is_cancelled(const CallbackNode* node) noexcept;
-[[nodiscard]] TimePoint due_time(const CallbackNode* node) noexcept;
+
+/// One more holder of the node.
+inline void retain(CallbackNode* node) noexcept {
+  ++node->references;
+}
+/// One holder less; the last one gives the node back.
+inline void release(CallbackNode* node) noexcept {
+  if (--node->references == 0) {
+    give_back(node);
+  }
+}
 }  // namespace detail
 
 /// A scheduled callback that can be cancelled. Dropping the Handle does not cancel. Copies refer to
@@ -52,13 +62,15 @@ class Handle {
   }
   /// Whether cancel() was called before the callback ran.
   [[nodiscard]] bool cancelled() const noexcept {
-    return node_ != nullptr && detail::is_cancelled(node_);
+    return node_ != nullptr && node_->state == detail::CallbackNode::State::cancelled;
   }
 
  protected:
   [[nodiscard]] const detail::CallbackNode* node() const noexcept { return node_; }
 
  private:
+  friend class EventLoop;
+
   detail::CallbackNode* node_ = nullptr;
 };
 
@@ -68,7 +80,7 @@ class TimerHandle : public Handle {
   using Handle::Handle;
   /// When the callback is due, by the loop's clock.
   [[nodiscard]] TimePoint when() const noexcept {
-    return node() == nullptr ? TimePoint{} : detail::due_time(node());
+    return node() == nullptr ? TimePoint{} : node()->due;
   }
 };
 

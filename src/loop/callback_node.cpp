@@ -1,45 +1,39 @@
 #include "loop/callback_node.hpp"
 
-namespace sluice::loop {
+namespace sluice::detail {
 
-NodePool::~NodePool() {
-  while (free_ != nullptr) {
-    delete std::exchange(free_, free_->next_free);
-  }
-}
+static_assert(sizeof(CallbackNode) == 96, "a node is a line and a half of the cache");
 
 CallbackNode* NodePool::make() {
   auto* const node = new CallbackNode;
   node->pool = this;
+  ++count_;
   return node;
 }
 
 void NodePool::free_one_too_many(CallbackNode* node) noexcept {
   delete node;
-  if (abandoned_ && in_use_ == 0) {
+  if (--count_ == 0 && most_free_ == 0) {
     delete this;
   }
 }
 
 void NodePool::abandon() noexcept {
-  abandoned_ = true;
-  if (in_use_ == 0) {
+  most_free_ = 0;
+  while (free_count_ > 0) {
+    delete std::exchange(free_, free_->next);
+    --free_count_;
+    --count_;
+  }
+  if (count_ == 0) {
     delete this;
   }
 }
 
-}  // namespace sluice::loop
-
-namespace sluice::detail {
-
-void retain(CallbackNode* node) noexcept {
-  ++node->references;
-}
-
-void release(CallbackNode* node) noexcept {
-  if (--node->references == 0) {
-    node->pool->give_back(node);
-  }
+void give_back(CallbackNode* node) noexcept {
+  // There is one still if it could not be scheduled.
+  node->callback.reset();
+  node->pool->give_back(node);
 }
 
 void cancel(CallbackNode* node) noexcept {
@@ -47,21 +41,15 @@ void cancel(CallbackNode* node) noexcept {
     return;
   }
   node->state = CallbackNode::State::cancelled;
+  // Held meanwhile, by the queue's reference or one more: the callback may own the last Handle to
+  // this very node.
   if (node->kind == CallbackNode::Kind::timer) {
-    ++node->pool->cancelled_timers_;
+    node->pool->timers_->remove(*node);
+  } else {
+    retain(node);
   }
-  // The callback may own the last Handle to this very node.
-  retain(node);
   node->callback.reset();
   release(node);
-}
-
-bool is_cancelled(const CallbackNode* node) noexcept {
-  return node->state == CallbackNode::State::cancelled;
-}
-
-TimePoint due_time(const CallbackNode* node) noexcept {
-  return node->due;
 }
 
 }  // namespace sluice::detail

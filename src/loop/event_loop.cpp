@@ -8,7 +8,8 @@
 namespace sluice {
 
 EventLoop::EventLoop(LoopOptions options)
-    : core_(std::make_unique<loop::LoopCore>(std::move(options))) {}
+    : core_(std::make_unique<loop::LoopCore>(std::move(options))),
+      soon_path_(&core_->soon_path()) {}
 
 EventLoop::~EventLoop() = default;
 
@@ -59,12 +60,20 @@ void EventLoop::run_until_done(detail::UniqueFunction<bool()> done,
   }
 }
 
-Handle EventLoop::schedule_soon(detail::Callback&& callback) {
-  return core_->call_soon(std::move(callback));
+detail::CallbackNode* EventLoop::unqueued_node() {
+  return core_->unqueued_node();
 }
 
-TimerHandle EventLoop::schedule_at(TimePoint when, detail::Callback&& callback) {
-  return core_->call_at(when, std::move(callback));
+void EventLoop::schedule_soon(detail::CallbackNode* node) noexcept {
+  core_->soon(*node);
+}
+
+void EventLoop::schedule_later(std::chrono::nanoseconds delay, detail::CallbackNode* node) {
+  core_->later(delay, *node);
+}
+
+void EventLoop::schedule_at(TimePoint when, detail::CallbackNode* node) {
+  core_->at(when, *node);
 }
 
 void EventLoop::schedule_threadsafe(detail::Callback&& callback) {

@@ -27,14 +27,20 @@ bool Inbox::post(detail::Callback& callback) {
   if (closed_) {
     return false;
   }
-  const bool first = posted_.empty();
   posted_.push_back(std::move(callback));
-  has_posted_.store(true, std::memory_order_release);
+  has_posted_.store(true);
   // Under the lock: close() must not pull the descriptor away in between. One wake-up serves all.
-  if (first) {
+  if (wake_up_expected_.load() && wake_up_expected_.exchange(false)) {
     wake();
   }
   return true;
+}
+
+// Whoever posts sets the one and looks at the other, here it is the other way round. All four are
+// in one order, so at least one of the two sees the other.
+bool Inbox::expect_wake_up() noexcept {
+  wake_up_expected_.store(true);
+  return !has_posted_.load();
 }
 
 std::vector<detail::Callback> Inbox::take(std::vector<detail::Callback> empty) {

@@ -21,13 +21,20 @@ class Inbox final : public Watcher {
   Inbox& operator=(const Inbox&) = delete;
   ~Inbox() { close(); }
 
-  /// Any thread. Queues `callback` and wakes the loop. Returns false, with nothing done, once
-  /// closed.
+  /// Any thread. Queues `callback` and wakes the loop if it expects that. Returns false, with
+  /// nothing done, once closed.
   [[nodiscard]] bool post(detail::Callback& callback);
   /// Loop thread: whether take() would give anything that was posted before this call.
   [[nodiscard]] bool has_posted() const noexcept {
     return has_posted_.load(std::memory_order_acquire);
   }
+  /// The same, for who asks often.
+  [[nodiscard]] const std::atomic<bool>& posted() const noexcept { return has_posted_; }
+  /// Loop thread, before it may sleep: the next post wakes it. False if one has come already, which
+  /// may not.
+  [[nodiscard]] bool expect_wake_up() noexcept;
+  /// Loop thread, awake: it looks at what is posted before it sleeps, and nobody needs to wake it.
+  void forgo_wake_up() noexcept { wake_up_expected_.store(false, std::memory_order_relaxed); }
   /// Loop thread: exchanges what has been posted since the last call, in order, for `empty`, whose
   /// memory serves the next posts.
   [[nodiscard]] std::vector<detail::Callback> take(std::vector<detail::Callback> empty = {});
@@ -46,6 +53,7 @@ class Inbox final : public Watcher {
   std::vector<detail::Callback> posted_;  // guarded by mutex_
   bool closed_ = false;                   // guarded by mutex_
   std::atomic<bool> has_posted_ = false;  // written under mutex_
+  std::atomic<bool> wake_up_expected_ = true;
 };
 
 }  // namespace sluice::loop

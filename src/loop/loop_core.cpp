@@ -1,5 +1,6 @@
 #include "loop/loop_core.hpp"
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <sstream>
@@ -75,6 +76,7 @@ class LoopCore::RunScope {
     loop_.state_ = State::idle;
     loop_.thread_ = std::thread::id();
     loop_.stop_requested_ = false;
+    static_cast<void>(loop_.inbox_.expect_wake_up());
     running_in_this_thread = nullptr;
   }
 
@@ -86,12 +88,15 @@ LoopCore::LoopCore(LoopOptions options)
     : options_(std::move(options)),
       sys_(options_.system_calls ? options_.system_calls : sys::linux_system_calls()),
       log_(std::make_shared<Log>(options_.log, options_.debug)),
-      nodes_(new NodePool),
+      nodes_(new NodePool(timers_)),
       reactor_(*sys_),
       inbox_(*sys_, reactor_),
       signals_(*this),
       shared_descriptions_(*sys_),
       scheduler_(std::make_shared<SchedulerOfLoop>(*this)) {
+  soon_path_.pool = nodes_.get();
+  soon_path_.posted = &inbox_.posted();
+  soon_path_.open = soon_needs_no_look();
   graveyard_.reserve(kept_graves);
   spare_graveyard_.reserve(kept_graves);
 }
@@ -108,6 +113,7 @@ void LoopCore::close() {
     throw std::logic_error("Cannot close a running event loop");
   }
   state_ = State::closed;
+  soon_path_.open = false;
   inbox_.close();
   signals_.close();
   resolver_.reset();
@@ -121,11 +127,12 @@ void LoopCore::close() {
   }
   // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
   // is queued.
-  ready_.clear();
+  soon_path_.ready.clear();
   arrived_.clear();
   next_arrived_ = 0;
-  due_.clear();
-  timers_.clear();
+  while (CallbackNode* const timer = timers_.pop_any()) {
+    static_cast<void>(NodeRef(timer));
+  }
   empty_graveyard();
   static_cast<SchedulerOfLoop&>(*scheduler_).detach();
   exception_handler_.reset();
@@ -144,23 +151,57 @@ void LoopCore::require_thread() const {
   }
 }
 
-Handle LoopCore::call_soon(detail::Callback&& callback) {
+CallbackNode* LoopCore::unqueued_node() {
   check_usable();
+  return nodes_->take();
+}
+
+CallbackNode* LoopCore::node_of(detail::Callback&& callback) {
+  CallbackNode* const node = nodes_->take();
+  node->callback.fill(std::move(callback));
+  return node;
+}
+
+void LoopCore::soon(CallbackNode& node) noexcept {
+  detail::retain(&node);
+  enqueue(NodeRef(&node));
+}
+
+void LoopCore::enqueue(NodeRef node) noexcept {
   if (has_posted()) {
     collect_posted();
   }
-  return Handle(enqueue(std::move(callback)).share());
+  soon_path_.ready.push_back(std::move(node));
+}
+
+void LoopCore::later(std::chrono::nanoseconds delay, CallbackNode& node) {
+  last_seen_ = time();
+  // The largest delays mean never; added up they would not fit.
+  at(last_seen_ +
+         std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - last_seen_),
+     node);
+}
+
+void LoopCore::at(TimePoint when, CallbackNode& node) {
+  timers_.add(when, node);
+  detail::retain(&node);
+  node.kind = CallbackNode::Kind::timer;
+  node.due = when;
+}
+
+Handle LoopCore::call_soon(detail::Callback&& callback) {
+  check_usable();
+  CallbackNode* const node = node_of(std::move(callback));
+  Handle handle(node);
+  soon(*node);
+  return handle;
 }
 
 TimerHandle LoopCore::call_at(TimePoint when, detail::Callback&& callback) {
   check_usable();
-  if (due_.capacity() <= timers_.size()) {
-    due_.reserve(2 * timers_.size() + 1);
-  }
-  NodeRef node(nodes_->take(std::move(callback), CallbackNode::Kind::timer));
-  node->due = when;
-  TimerHandle handle(node.share());
-  timers_.add(when, std::move(node));
+  CallbackNode* const node = node_of(std::move(callback));
+  TimerHandle handle(node);
+  at(when, *node);
   return handle;
 }
 
@@ -172,10 +213,7 @@ void LoopCore::call_soon_threadsafe(detail::Callback&& callback) {
 
 void LoopCore::soon(detail::Callback&& callback) {
   if (state_ != State::closed) {
-    if (has_posted()) {
-      collect_posted();
-    }
-    enqueue(std::move(callback));
+    enqueue(NodeRef(node_of(std::move(callback))));
   }
 }
 
@@ -197,30 +235,23 @@ void LoopCore::collect_posted() noexcept {
   }
   try {
     while (next_arrived_ < arrived_.size()) {
-      enqueue(std::move(arrived_[next_arrived_]));
+      soon_path_.ready.push_back(NodeRef(node_of(std::move(arrived_[next_arrived_]))));
       ++next_arrived_;
     }
   } catch (const std::bad_alloc&) {
-    return;
+    // The rest is looked after by has_posted().
   }
-}
-
-// Without memory the callback stays with the caller: room for the node comes first.
-NodeRef& LoopCore::enqueue(detail::Callback&& callback) {
-  if (ready_.size() == ready_.capacity()) {
-    ready_.reserve(2 * ready_.size() + 1);
-  }
-  return ready_.emplace_back(nodes_->take(std::move(callback), CallbackNode::Kind::ready));
+  soon_path_.open = soon_needs_no_look();
 }
 
 TimerHandle LoopCore::later(std::chrono::nanoseconds delay, detail::Callback&& callback) {
   if (state_ == State::closed) {
     return {};
   }
-  // The largest delays mean never; added up they would not fit.
-  const TimePoint now = time();
-  return call_at(delay < TimePoint::max() - now ? now + delay : TimePoint::max(),
-                 std::move(callback));
+  CallbackNode* const node = node_of(std::move(callback));
+  TimerHandle handle(node);
+  later(delay, *node);
+  return handle;
 }
 
 void LoopCore::run_forever() {
@@ -244,6 +275,7 @@ void LoopCore::run_forever() {
 void LoopCore::run_turn() {
   // 1, 2
   reactor_.poll(poll_timeout());
+  inbox_.forgo_wake_up();
   ++polls_;
   // 3
   if (options_.write_policy == WritePolicy::coalesce) {
@@ -253,18 +285,12 @@ void LoopCore::run_turn() {
     collect_posted();
   }
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
-  std::vector<NodeRef> batch = std::exchange(ready_, std::exchange(spare_batch_, {}));
+  NodeQueue batch = std::move(soon_path_.ready);
   core::IntrusiveList<Resident, ResidentTag> departing;
   departing.steal(departing_);
   core::IntrusiveList<Watcher, ServiceTag> owed;
   owed.steal(owed_);
-  if (timers_.size() > 0) {
-    timers_.pop_due(time(), [this](NodeRef node) {
-      // No longer a timer in the queue: cancelling it must not count as one.
-      node->kind = CallbackNode::Kind::ready;
-      due_.push_back(std::move(node));
-    });
-  }
+  NodeQueue due = take_due();
   run_batch(batch);
   while (!departing.empty()) {
     Resident& resident = departing.pop_front();
@@ -278,23 +304,40 @@ void LoopCore::run_turn() {
   while (!owed.empty()) {
     serve(owed.pop_front(), {});
   }
-  run_batch(due_);
-  spare_batch_ = std::move(batch);
+  run_batch(due);
   // 4
   flush_dirty();
   write_timing_ = core::WriteTiming::at_once;
   empty_graveyard();
 }
 
+NodeQueue LoopCore::take_due() {
+  NodeQueue due;
+  if (timers_.size() > 0) {
+    last_seen_ = time();
+    while (CallbackNode* const node = timers_.pop_due(last_seen_)) {
+      // No longer a timer in the queue, for who cancels it.
+      node->kind = CallbackNode::Kind::ready;
+      due.push_back(NodeRef(node));
+    }
+  }
+  return due;
+}
+
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
-  if (!ready_.empty() || next_arrived_ < arrived_.size() || !departing_.empty() ||
-      stop_requested_ || !owed_.empty() || !dirty_.empty()) {
+  if (!soon_path_.ready.empty() || has_posted() || !departing_.empty() || stop_requested_ ||
+      !owed_.empty() || !dirty_.empty()) {
     return std::chrono::nanoseconds::zero();
   }
-  for (std::size_t cancelled = nodes_->take_cancelled_timers(); cancelled > 0; --cancelled) {
-    timers_.note_cancelled();
-  }
   const std::optional<TimePoint> due = timers_.next_due();
+  // What was due when the clock was last looked at is due now.
+  if (due && *due <= last_seen_) {
+    return std::chrono::nanoseconds::zero();
+  }
+  // From here on a post wakes the poll; what was posted before is seen here.
+  if (!inbox_.expect_wake_up()) {
+    return std::chrono::nanoseconds::zero();
+  }
   if (!due) {
     return std::nullopt;
   }
@@ -303,16 +346,13 @@ std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
   return *due > now ? *due - now : std::chrono::nanoseconds::zero();
 }
 
-void LoopCore::run_batch(std::vector<NodeRef>& batch) {
-  // By index: a callback that adds a timer may move the batch of those that are due.
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    // Out of the batch, so that the next callback gets this node while it is in the cache.
-    const NodeRef node = std::move(batch[i]);
+void LoopCore::run_batch(NodeQueue& batch) {
+  while (!batch.empty()) {
+    const NodeRef node = batch.pop_front();
     if (!node.cancelled()) {
       run_node(*node);
     }
   }
-  batch.clear();
 }
 
 void LoopCore::run_node(CallbackNode& node) {
@@ -320,8 +360,7 @@ void LoopCore::run_node(CallbackNode& node) {
   timed([&] {
     guarded("Exception in callback", nullptr, nullptr, [&] { node.callback(); });
     // Destroyed here, not with the batch: what it captured should not outlive its run.
-    guarded("Exception in the destructor of a callback", nullptr, nullptr,
-            [&] { node.callback.reset(); });
+    node.callback.reset();
   });
 }
 

@@ -14,7 +14,6 @@
 #include "core/check.hpp"
 #include "core/intrusive_list.hpp"
 #include "core/segment_pool.hpp"
-#include "core/timer_queue.hpp"
 #include "core/write_side.hpp"
 #include "loop/callback_node.hpp"
 #include "loop/inbox.hpp"
@@ -72,6 +71,13 @@ class LoopCore {
   [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
   [[nodiscard]] TimePoint time() const { return sys_->now(); }
+  /// For a callback that is then given to one of the following; it has one reference.
+  [[nodiscard]] CallbackNode* unqueued_node();
+  [[nodiscard]] detail::SoonPath& soon_path() noexcept { return soon_path_; }
+  /// These take a reference of their own.
+  void soon(CallbackNode& node) noexcept;
+  void later(std::chrono::nanoseconds delay, CallbackNode& node);
+  void at(TimePoint when, CallbackNode& node);
   Handle call_soon(detail::Callback&& callback);
   TimerHandle call_at(TimePoint when, detail::Callback&& callback);
   void call_soon_threadsafe(detail::Callback&& callback);
@@ -167,9 +173,16 @@ class LoopCore {
   [[nodiscard]] bool has_posted() const noexcept {
     return next_arrived_ < arrived_.size() || inbox_.has_posted();
   }
-  NodeRef& enqueue(detail::Callback&& callback);
+  // With one reference. Without memory the callback stays with the caller.
+  [[nodiscard]] CallbackNode* node_of(detail::Callback&& callback);
+  void enqueue(NodeRef node) noexcept;
+  [[nodiscard]] NodeQueue take_due();
+  [[nodiscard]] bool soon_needs_no_look() const noexcept {
+    return state_ != State::closed && !options_.debug && !core::debug_checks &&
+           next_arrived_ == arrived_.size();
+  }
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
-  void run_batch(std::vector<NodeRef>& batch);
+  void run_batch(NodeQueue& batch);
   void run_node(CallbackNode& node);
   void serve(Watcher& watcher, IoEvents events);
   template <class Run>
@@ -182,6 +195,7 @@ class LoopCore {
   std::shared_ptr<sys::SystemCalls> sys_;
   std::shared_ptr<Log> log_;
   core::SegmentPool segment_pool_;
+  NodeTimers timers_;
   std::unique_ptr<NodePool, NodePool::Abandon> nodes_;
   Reactor reactor_;
   Inbox inbox_;
@@ -192,12 +206,9 @@ class LoopCore {
   std::shared_ptr<detail::Scheduler> scheduler_;
   std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
 
-  std::vector<NodeRef> ready_;
-  std::vector<NodeRef> spare_batch_;       // the storage of the last batch, kept for the next
+  detail::SoonPath soon_path_;
   std::vector<detail::Callback> arrived_;  // what other threads posted
   std::size_t next_arrived_ = 0;           // the first of these that is not in `ready_` yet
-  std::vector<NodeRef> due_;               // has room for every timer there is
-  core::TimerQueue<NodeRef> timers_;
   core::IntrusiveList<Watcher, ServiceTag> owed_;
   core::IntrusiveList<Flushable, FlushTag> dirty_;
   core::IntrusiveList<Resident, ResidentTag> residents_;
@@ -209,6 +220,7 @@ class LoopCore {
 
   std::atomic<std::thread::id>
       thread_{};  // looked at by other threads to find out that they are wrong
+  TimePoint last_seen_ = TimePoint::min();  // what the clock said when it was last looked at
   std::uint64_t polls_ = 1;
   core::WriteTiming write_timing_ = core::WriteTiming::at_once;
   State state_ = State::idle;

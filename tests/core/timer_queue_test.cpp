@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
+#include <cstddef>
+#include <deque>
 #include <random>
 #include <utility>
 #include <vector>
@@ -13,32 +14,30 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct Item {
+struct Timer {
   int number = 0;
-  std::shared_ptr<bool> flag = std::make_shared<bool>(false);
-  [[nodiscard]] bool cancelled() const { return *flag; }
+  std::size_t place = 0;
 };
 
 class Timers : public ::testing::Test {
  protected:
   static TimePoint at(int ms) { return TimePoint(milliseconds(ms)); }
 
-  Item add(int ms, int number) {
-    Item item{number};
-    queue_.add(at(ms), item);
-    return item;
-  }
-  void cancel(const Item& item) {
-    *item.flag = true;
-    queue_.note_cancelled();
+  Timer& add(int ms, int number) {
+    Timer& timer = timers_.emplace_back(Timer{number});
+    queue_.add(at(ms), timer);
+    return timer;
   }
   std::vector<int> due(int ms) {
     std::vector<int> numbers;
-    queue_.pop_due(at(ms), [&](const Item& item) { numbers.push_back(item.number); });
+    while (const Timer* const timer = queue_.pop_due(at(ms))) {
+      numbers.push_back(timer->number);
+    }
     return numbers;
   }
 
-  TimerQueue<Item> queue_;
+  std::deque<Timer> timers_;
+  TimerQueue<Timer> queue_;
 };
 
 TEST_F(Timers, AnEmptyQueueHasNoNextTime) {
@@ -82,84 +81,58 @@ TEST_F(Timers, ThoseThatAreNotDueStay) {
 
 TEST_F(Timers, ATimerAddedWhileTheDueOnesAreTakenComesIfItIsDue) {
   add(10, 1);
-  std::vector<int> numbers;
-  queue_.pop_due(at(20), [&](const Item& item) {
-    numbers.push_back(item.number);
-    if (item.number == 1) {
-      add(15, 2);
-      add(25, 3);
-    }
-  });
-  EXPECT_EQ((std::vector{1, 2}), numbers);
+  EXPECT_EQ(1, queue_.pop_due(at(20))->number);
+  add(15, 2);
+  add(25, 3);
+  EXPECT_EQ(std::vector{2}, due(20));
   EXPECT_EQ(1U, queue_.size());
 }
 
 // W-164
 TEST_F(Timers, ACancelledOneIsLeftOutAndDoesNotCountAsNext) {
-  const Item first = add(10, 1);
+  Timer& first = add(10, 1);
   add(20, 2);
-  cancel(first);
+  queue_.remove(first);
   EXPECT_EQ(at(20), queue_.next_due());
   EXPECT_EQ(std::vector{2}, due(100));
 }
 
 TEST_F(Timers, OneCancelledByAnEarlierOneOfTheSameTimeIsLeftOut) {
   add(10, 1);
-  const Item second = add(10, 2);
-  std::vector<int> numbers;
-  queue_.pop_due(at(10), [&](const Item& item) {
-    numbers.push_back(item.number);
-    cancel(second);
-  });
-  EXPECT_EQ(std::vector{1}, numbers);
+  Timer& second = add(10, 2);
+  EXPECT_EQ(1, queue_.pop_due(at(10))->number);
+  queue_.remove(second);
+  EXPECT_EQ(nullptr, queue_.pop_due(at(10)));
 }
 
 TEST_F(Timers, WhenAllAreCancelledThereIsNoNextTime) {
-  cancel(add(10, 1));
-  cancel(add(20, 2));
+  queue_.remove(add(10, 1));
+  queue_.remove(add(20, 2));
   EXPECT_FALSE(queue_.next_due().has_value());
   EXPECT_EQ(0U, queue_.size());
 }
 
 // W-172
-TEST_F(Timers, ManyCancelledOnesAreSweptOut) {
-  std::vector<Item> items;
+TEST_F(Timers, CancelledOnesTakeNoRoomAndTheOthersKeepTheirOrder) {
   for (int i = 0; i < 200; ++i) {
-    items.push_back(add(1000 + i, i));
+    add(1000 + i, i);
   }
-  for (int i = 99; i < 199; ++i) {
-    cancel(items[static_cast<std::size_t>(i)]);
+  for (std::size_t i = 0; i < 200; i += 2) {
+    queue_.remove(timers_[i]);
   }
-  static_cast<void>(queue_.next_due());
-  EXPECT_EQ(200U, queue_.size()) << "half are cancelled, not more";
-  cancel(items[199]);
-  static_cast<void>(queue_.next_due());
-  EXPECT_EQ(99U, queue_.size());
-  std::vector<int> expected(99);
-  std::generate(expected.begin(), expected.end(), [n = 0]() mutable { return n++; });
+  EXPECT_EQ(100U, queue_.size());
+  std::vector<int> expected(100);
+  std::generate(expected.begin(), expected.end(), [n = -1]() mutable { return n += 2; });
   EXPECT_EQ(expected, due(5000));
 }
 
-// W-172
-TEST_F(Timers, FewCancelledOnesMayStay) {
-  std::vector<Item> items;
-  for (int i = 0; i < 100; ++i) {
-    items.push_back(add(1000 + i, i));
-  }
-  for (int i = 1; i < 100; ++i) {
-    cancel(items[static_cast<std::size_t>(i)]);
-  }
-  static_cast<void>(queue_.next_due());
-  EXPECT_EQ(100U, queue_.size()) << "only above 100 timers is it worth a sweep";
-  EXPECT_EQ(std::vector{0}, due(5000));
-}
-
-TEST_F(Timers, ClearForgetsAllAndTheQueueGoesOn) {
-  cancel(add(10, 1));
+TEST_F(Timers, AnyOneIsTakenUntilNoneIsLeft) {
+  add(10, 1);
   add(20, 2);
-  queue_.clear();
-  EXPECT_EQ(0U, queue_.size());
-  EXPECT_FALSE(queue_.next_due().has_value());
+  const Timer* const one = queue_.pop_any();
+  const Timer* const other = queue_.pop_any();
+  EXPECT_EQ(3, one->number + other->number);
+  EXPECT_EQ(nullptr, queue_.pop_any());
   add(30, 3);
   EXPECT_EQ(std::vector{3}, due(30));
 }
@@ -167,24 +140,20 @@ TEST_F(Timers, ClearForgetsAllAndTheQueueGoesOn) {
 // Any order of adding and cancelling gives what a stable sort gives.
 TEST_F(Timers, AgreeWithAStableSort) {
   std::mt19937 random(20240229);
-  std::vector<std::pair<int, Item>> model;
-  for (int i = 0; i < 2000; ++i) {
+  std::vector<std::pair<int, Timer*>> model;
+  for (int i = 0; i < 5000; ++i) {
     const int ms = static_cast<int>(random() % 50);
-    model.emplace_back(ms, add(ms, i));
+    model.emplace_back(ms, &add(ms, i));
     if (random() % 3 == 0) {
-      const Item& victim = model[random() % model.size()].second;
-      if (!victim.cancelled()) {
-        cancel(victim);
-      }
-      static_cast<void>(queue_.next_due());
+      const auto victim = model.begin() + static_cast<std::ptrdiff_t>(random() % model.size());
+      queue_.remove(*victim->second);
+      model.erase(victim);
     }
   }
   std::ranges::stable_sort(model, {}, [](const auto& entry) { return entry.first; });
   std::vector<int> expected;
-  for (const auto& [ms, item] : model) {
-    if (!item.cancelled()) {
-      expected.push_back(item.number);
-    }
+  for (const auto& [ms, timer] : model) {
+    expected.push_back(timer->number);
   }
   EXPECT_EQ(expected, due(50));
 }

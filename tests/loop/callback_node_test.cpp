@@ -1,6 +1,7 @@
 #include "loop/callback_node.hpp"
 
 #include <optional>
+#include <stdexcept>
 
 #include "loop/loop_fixture.hpp"
 
@@ -165,13 +166,21 @@ TEST_F(Handles, CapturesThatCannotBeCopiedAndLargeOnesAreTaken) {
 class Pool : public ::testing::Test {
  protected:
   void TearDown() override { pool_->abandon(); }
-  NodePool* pool_ = new NodePool;
+  [[nodiscard]] CallbackNode* add_timer() {
+    CallbackNode* node = pool_->take();
+    timers_.add({}, *node);
+    node->kind = CallbackNode::Kind::timer;
+    return node;
+  }
+  NodeTimers timers_;
+  NodePool* pool_ = new NodePool(timers_);
 };
 
 TEST_F(Pool, RecyclesNodes) {
-  CallbackNode* first = pool_->take([] {}, CallbackNode::Kind::ready);
+  CallbackNode* first = pool_->take();
+  first->state = CallbackNode::State::done;
   detail::release(first);
-  CallbackNode* second = pool_->take([] {}, CallbackNode::Kind::timer);
+  CallbackNode* second = pool_->take();
   EXPECT_EQ(first, second);
   EXPECT_EQ(CallbackNode::State::waiting, second->state);
   detail::release(second);
@@ -180,7 +189,7 @@ TEST_F(Pool, RecyclesNodes) {
 TEST_F(Pool, FreesWhatIsMoreThanItsReserve) {
   std::vector<CallbackNode*> nodes;
   for (std::size_t i = 0; i < NodePool::reserve + 10; ++i) {
-    nodes.push_back(pool_->take([] {}, CallbackNode::Kind::ready));
+    nodes.push_back(pool_->take());
   }
   for (CallbackNode* node : nodes) {
     detail::release(node);
@@ -188,27 +197,50 @@ TEST_F(Pool, FreesWhatIsMoreThanItsReserve) {
 }
 
 // W-172
-TEST_F(Pool, CountsCancelledTimersButNotOtherCallbacks) {
-  CallbackNode* timer = pool_->take([] {}, CallbackNode::Kind::timer);
-  CallbackNode* ready = pool_->take([] {}, CallbackNode::Kind::ready);
+TEST_F(Pool, ACancelledTimerLeavesTheTimersAtOnce) {
+  CallbackNode* timer = add_timer();
+  CallbackNode* other = add_timer();
+  detail::retain(timer);  // a Handle
   detail::cancel(timer);
   detail::cancel(timer);
-  detail::cancel(ready);
-  EXPECT_EQ(1U, pool_->take_cancelled_timers());
-  EXPECT_EQ(0U, pool_->take_cancelled_timers());
+  EXPECT_EQ(1U, timers_.size());
+  EXPECT_EQ(other, timers_.pop_any());
   detail::release(timer);
-  detail::release(ready);
+  detail::release(other);
+}
+
+TEST_F(Pool, ANodeThatIsGivenBackWithACallbackDestroysIt) {
+  bool gone = false;
+  CallbackNode* node = pool_->take();
+  node->callback.fill([tracer = Tracer(gone)] {});
+  detail::release(node);
+  EXPECT_TRUE(gone);
 }
 
 TEST_F(Pool, AReferenceOfTheLoopThatIsDroppedEndsTheCallback) {
   bool gone = false;
-  CallbackNode* node = pool_->take([tracer = Tracer(gone)] {}, CallbackNode::Kind::ready);
+  CallbackNode* node = pool_->take();
+  node->callback.fill([tracer = Tracer(gone)] {});
   std::optional<NodeRef> reference(node);
   Handle handle(reference->share());
   reference.reset();
   EXPECT_TRUE(gone);
   handle.cancel();
   EXPECT_FALSE(handle.cancelled());
+}
+
+TEST_F(Handles, NothingIsQueuedWhenTheCallbackCannotBeBuilt) {
+  struct Unbuildable {
+    Unbuildable() = default;
+    Unbuildable(const Unbuildable& /*other*/) { throw std::runtime_error("cannot be copied"); }
+    void operator()() const {}
+  };
+  const Unbuildable callback;
+  EXPECT_THROW(loop_->call_soon(callback), std::runtime_error);
+  EXPECT_THROW(loop_->call_later(milliseconds(1), callback), std::runtime_error);
+  note_soon("the next one");
+  turn();
+  EXPECT_EQ(Texts{"the next one"}, trace_);
 }
 
 }  // namespace

@@ -204,6 +204,19 @@ TEST_F(Posting, OneWakeUpServesAllThatIsPostedTogether) {
   EXPECT_EQ(10U, trace_.size());
 }
 
+//
+TEST_F(Posting, NobodyWakesALoopThatIsAwake) {
+  loop_->call_soon([this] {
+    loop_->call_soon_threadsafe([this] {
+      trace_.push_back("posted");
+      loop_->stop();
+    });
+  });
+  loop_->run_forever();
+  EXPECT_EQ(Texts{"posted"}, trace_);
+  EXPECT_EQ(0U, kernel_->count_calls("write"));
+}
+
 // W-173
 TEST_F(Posting, WhatIsPostedIsNotMissedByATurnThatDoesNotWait) {
   turn();

@@ -26,14 +26,7 @@ class UniqueFunction<R(Args...)> {
            std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
       UniqueFunction(
           F&& function) {  // NOLINT(google-explicit-constructor): callables convert, as in std
-    using Stored = std::decay_t<F>;
-    if constexpr (fits_inline<Stored>) {
-      ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(function));
-      operations_ = &inline_operations<Stored>;
-    } else {
-      ::new (static_cast<void*>(storage_)) Stored*(new Stored(std::forward<F>(function)));
-      operations_ = &heap_operations<Stored>;
-    }
+    construct(std::forward<F>(function));
   }
 
   UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
@@ -51,6 +44,16 @@ class UniqueFunction<R(Args...)> {
   explicit operator bool() const noexcept { return operations_ != nullptr; }
 
   R operator()(Args... args) { return operations_->invoke(storage_, std::forward<Args>(args)...); }
+
+  /// Makes an empty function call `function`, which is built in place.
+  template <class F>
+  requires(std::is_constructible_v<UniqueFunction, F>) void fill(F&& function) {
+    if constexpr (std::is_same_v<std::decay_t<F>, UniqueFunction>) {
+      take(function);
+    } else {
+      construct(std::forward<F>(function));
+    }
+  }
 
   /// Destroys the callable; the function is empty before its destructor runs.
   void reset() noexcept {
@@ -103,6 +106,18 @@ class UniqueFunction<R(Args...)> {
         return (*at<Stored*>(storage))(std::forward<Args>(args)...);
       },
       nullptr, [](std::byte* storage) noexcept { delete at<Stored*>(storage); }};
+
+  template <class F>
+  void construct(F&& function) {
+    using Stored = std::decay_t<F>;
+    if constexpr (fits_inline<Stored>) {
+      ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(function));
+      operations_ = &inline_operations<Stored>;
+    } else {
+      ::new (static_cast<void*>(storage_)) Stored*(new Stored(std::forward<F>(function)));
+      operations_ = &heap_operations<Stored>;
+    }
+  }
 
   void take(UniqueFunction& other) noexcept {
     const Operations* operations = std::exchange(other.operations_, nullptr);
