@@ -21,7 +21,7 @@ void ReceiveBuffer::make_room(std::size_t count) {
     // Exact when nothing is left to be joined: as a rule it is given away whole.
     larger.reserve(live > 0 ? std::max(2 * memory_.capacity(), live + count) : count);
     larger.append(view());
-    memory_ = std::move(larger);
+    memory_.swap(larger);
   }
   begin_ = 0;
 }
@@ -42,10 +42,9 @@ void ReceiveBuffer::consume(std::size_t count) noexcept {
     return;
   }
   begin_ = 0;
+  memory_.clear();
   if (memory_.capacity() > kept_bytes) {
-    memory_ = std::string();
-  } else {
-    memory_.clear();
+    memory_.shrink_to_fit();
   }
 }
 

@@ -68,11 +68,11 @@ class Row {
     }
     return skipped;
   }
-  /// The front, as much of it as fits one record: where it lies, if it lies in one piece, otherwise
-  /// copied to `memory`.
+  /// The front, as much of it as fits one record: where it lies, if enough of it lies in one piece,
+  /// otherwise copied to `memory`.
   [[nodiscard]] Bytes record(std::span<std::byte> memory) const noexcept {
     const Bytes first = pieces_.front().subspan(begun_);
-    if (first.size() >= memory.size() || pieces_.size() == 1) {
+    if (first.size() >= memory.size() / 2 || pieces_.size() == 1) {
       return first.first(std::min(first.size(), memory.size()));
     }
     Row rest = *this;
