@@ -187,7 +187,7 @@ SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
       settle_failure();
       return SinkResult::failed(failure_.code);
     }
-    sent = ground_.push();
+    sent = ground_.all_sent();
   }
 }
 
@@ -203,15 +203,14 @@ std::size_t TlsChannel::settle_records() noexcept {
   return plain_bytes;
 }
 
-// One record is given to the socket where it lies; several are put together for one call.
+// The last record is given to the socket where it lies, behind those before it, in one call.
 bool TlsChannel::encrypt_records(Row row) noexcept {
   std::array<std::byte, record_bytes> memory;  // filled only as far as small pieces are joined
   while (ahead_count_ < records_at_once && !row.empty()) {
     const Bytes record = row.record(memory);
     static_cast<void>(row.skip(record.size()));
-    if (!row.empty()) {
-      ground_.hold();
-    }
+    const bool last = row.empty() || ahead_count_ + 1 == records_at_once;
+    last ? ground_.join() : ground_.hold();
     std::size_t written = 0;
     ERR_clear_error();
     if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &written) != 1) {
