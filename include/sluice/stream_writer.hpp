@@ -75,6 +75,12 @@ class [[nodiscard]] ClosedAwaiter final : public RingWaiter {
   std::shared_ptr<streams::StreamOutput> output_;
 };
 
+/// What the copies of a StreamWriter share.
+struct WriterShare {
+  const std::shared_ptr<WriteTransport>& transport;  // of `output`
+  std::shared_ptr<streams::StreamOutput> output;
+};
+
 }  // namespace detail
 
 /// The sending end of a stream. What is written goes to its transport, see WriteTransport; drain()
@@ -134,17 +140,21 @@ class StreamWriter {
                                  StartTlsOptions options = StartTlsOptions()) const;
 
   /// The transport.
-  [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept;
+  [[nodiscard]] const std::shared_ptr<WriteTransport>& transport() const noexcept {
+    return share_->transport;
+  }
   /// asyncio: get_extra_info('peername'), get_extra_info('sockname').
   [[nodiscard]] std::optional<SocketAddress> peername() const { return transport()->peername(); }
   [[nodiscard]] std::optional<SocketAddress> sockname() const { return transport()->sockname(); }
 
  private:
-  /// What the copies share.
+  /// The share of all copies, which ends the stream with the last of them.
   class Ownership;
-  [[nodiscard]] const std::shared_ptr<streams::StreamOutput>& output() const noexcept;
+  [[nodiscard]] const std::shared_ptr<streams::StreamOutput>& output() const noexcept {
+    return share_->output;
+  }
 
-  std::shared_ptr<Ownership> ownership_;
+  std::shared_ptr<const detail::WriterShare> share_;
 };
 
 }  // namespace sluice

@@ -1,47 +1,50 @@
 #include "streams/receive_buffer.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 namespace sluice::streams {
 
 void ReceiveBuffer::append(Bytes data) {
-  if (data.empty()) {
-    return;
-  }
-  if (capacity_ - end_ < data.size()) {
+  if (memory_.capacity() - memory_.size() < data.size()) {
     make_room(data.size());
   }
-  std::memcpy(memory_.get() + end_, data.data(), data.size());
-  end_ += data.size();
+  memory_.append(reinterpret_cast<const char*>(data.data()), data.size());
 }
 
 void ReceiveBuffer::make_room(std::size_t count) {
   const std::size_t live = size();
-  if (begin_ >= live && capacity_ - live >= count) {
-    std::memmove(memory_.get(), memory_.get() + begin_, live);
+  if (begin_ >= live && memory_.capacity() - live >= count) {
+    memory_.erase(0, begin_);
   } else {
-    const std::size_t larger = std::max({2 * capacity_, live + count, std::size_t{1024}});
-    auto memory = std::make_unique_for_overwrite<char[]>(larger);
-    if (live > 0) {
-      std::memcpy(memory.get(), memory_.get() + begin_, live);
-    }
-    memory_ = std::move(memory);
-    capacity_ = larger;
+    std::string larger;
+    // Exact when nothing is left to be joined: as a rule it is given away whole.
+    larger.reserve(live > 0 ? std::max(2 * memory_.capacity(), live + count) : count);
+    larger.append(view());
+    memory_.swap(larger);
   }
   begin_ = 0;
-  end_ = live;
+}
+
+std::string ReceiveBuffer::take(std::size_t count) {
+  // Memory that is empty for the most part is not given away with a few bytes.
+  if (begin_ == 0 && count >= size() && memory_.capacity() / 2 <= memory_.size()) {
+    return std::exchange(memory_, {});
+  }
+  std::string taken(view().substr(0, count));
+  consume(taken.size());
+  return taken;
 }
 
 void ReceiveBuffer::consume(std::size_t count) noexcept {
-  begin_ += std::min(count, size());
+  begin_ += count;
   if (!empty()) {
     return;
   }
-  begin_ = end_ = 0;
-  if (capacity_ > kept_bytes) {
-    memory_.reset();
-    capacity_ = 0;
+  begin_ = 0;
+  memory_.clear();
+  if (memory_.capacity() > kept_bytes) {
+    memory_.shrink_to_fit();
   }
 }
 

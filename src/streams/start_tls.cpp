@@ -22,15 +22,15 @@ Future<std::shared_ptr<Transport>> secure(EventLoop& loop, const streams::Stream
                                           std::shared_ptr<TlsContext> context,
                                           StartTlsOptions options) {
   const auto transport = std::dynamic_pointer_cast<Transport>(output.transport());
-  const std::shared_ptr<streams::StreamInput>& input = output.input();
-  const std::string buffered = input ? input->take_buffered() : std::string();
+  streams::StreamInput* const input = output.input();
+  const std::string buffered = input != nullptr ? input->take_buffered() : std::string();
   options.already_received = joined(options.already_received, buffered);
   try {
     return loop.start_tls(transport, output.transport()->get_protocol(), std::move(context),
                           std::move(options));
   } catch (...) {
     // Nothing has changed: the bytes are still the reader's.
-    if (input) {
+    if (input != nullptr) {
       input->feed_data(std::as_bytes(std::span(buffered)));
     }
     throw;

@@ -131,8 +131,7 @@ bool StreamInput::separator_decided(ReadRequest& request) const {
 }
 
 std::string StreamInput::take_front(std::size_t count) {
-  std::string taken(buffer_.view().substr(0, count));
-  buffer_.consume(taken.size());
+  std::string taken = buffer_.take(count);
   if (buffer_.size() <= limit_) {
     resume();
   }

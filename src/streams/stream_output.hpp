@@ -16,9 +16,10 @@ namespace sluice::streams {
 /// FlowControlMixin and the inside of StreamWriter.
 class StreamOutput {
  public:
-  /// `input` is the receiving half of the same connection; null for a pipe.
-  StreamOutput(std::shared_ptr<detail::Scheduler> scheduler, std::shared_ptr<StreamInput> input)
-      : scheduler_(std::move(scheduler)), input_(std::move(input)) {}
+  /// `input` is the receiving half of the same connection, which must outlive this; null
+  /// for a pipe.
+  StreamOutput(std::shared_ptr<detail::Scheduler> scheduler, StreamInput* input)
+      : scheduler_(std::move(scheduler)), input_(input) {}
   StreamOutput(const StreamOutput&) = delete;
   StreamOutput& operator=(const StreamOutput&) = delete;
 
@@ -38,13 +39,13 @@ class StreamOutput {
     return transport_;
   }
   /// The receiving half of the same connection; null if there is none.
-  [[nodiscard]] const std::shared_ptr<StreamInput>& input() const noexcept { return input_; }
+  [[nodiscard]] StreamInput* input() const noexcept { return input_; }
   [[nodiscard]] detail::Scheduler& scheduler() const noexcept { return *scheduler_; }
   [[nodiscard]] bool lost() const noexcept { return flow_ >= Flow::lost; }
   [[nodiscard]] bool paused() const noexcept { return flow_ == Flow::paused; }
   /// Why reading the same connection fails; null if it does not.
   [[nodiscard]] std::exception_ptr input_failure() const noexcept {
-    return input_ ? input_->exception() : nullptr;
+    return input_ != nullptr ? input_->exception() : nullptr;
   }
   [[nodiscard]] bool unneeded() const noexcept { return need_ == Need::gone; }
   /// What broke the connection; empty if nothing did, or not yet.
@@ -65,7 +66,7 @@ class StreamOutput {
   };
 
   std::shared_ptr<detail::Scheduler> scheduler_;
-  std::shared_ptr<StreamInput> input_;
+  StreamInput* input_;
   std::shared_ptr<WriteTransport> transport_;
   detail::Ring<detail::DrainAwaiter> drains_;
   detail::Ring<detail::ClosedAwaiter> ends_;

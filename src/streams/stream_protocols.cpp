@@ -36,16 +36,16 @@ Task<> serve_client(std::shared_ptr<ClientService> service, StreamReader reader,
 
 StreamProtocol::StreamProtocol(const std::shared_ptr<detail::Scheduler>& scheduler,
                                std::size_t limit)
-    : input_(std::make_shared<StreamInput>(limit)),
-      output_(std::make_shared<StreamOutput>(scheduler, input_)) {}
+    : input_(limit), output_(scheduler, &input_) {}
 
 StreamPair StreamProtocol::ends() {
-  return {StreamReader(input_), StreamWriter(output_)};
+  const std::shared_ptr<StreamProtocol> self = shared_from_this();
+  return {StreamReader({self, &input_}), StreamWriter({self, &output_})};
 }
 
 void StreamProtocol::connection_made(std::shared_ptr<Transport> transport) {
-  input_->set_transport(transport);
-  output_->set_transport(std::move(transport));
+  input_.set_transport(transport);
+  output_.set_transport(std::move(transport));
   if (const std::shared_ptr<ClientService> service = std::exchange(service_, nullptr)) {
     auto [reader, writer] = ends();
     service->loop->create_task(serve_client(service, std::move(reader), std::move(writer)));
@@ -53,18 +53,18 @@ void StreamProtocol::connection_made(std::shared_ptr<Transport> transport) {
 }
 
 void StreamProtocol::data_received(Bytes data) {
-  input_->feed_data(data);
+  input_.feed_data(data);
 }
 
 bool StreamProtocol::eof_received() {
-  input_->feed_eof();
-  return output_->transport()->can_write_eof();
+  input_.feed_eof();
+  return output_.transport()->can_write_eof();
 }
 
 void StreamProtocol::connection_lost(std::error_code error) {
   // Who reads is told before anybody else (W-208).
-  input_->connection_lost(error);
-  output_->connection_lost(error);
+  input_.connection_lost(error);
+  output_.connection_lost(error);
 }
 
 WritePipeProtocol::WritePipeProtocol(const std::shared_ptr<detail::Scheduler>& scheduler)

@@ -19,8 +19,9 @@ struct ClientService {
   detail::ClientConnected client_connected;
 };
 
-/// The protocol of a duplex stream. asyncio: StreamReaderProtocol.
-class StreamProtocol final : public Protocol {
+/// The protocol of a duplex stream, and both its halves: the ends own it. asyncio:
+/// StreamReaderProtocol.
+class StreamProtocol final : public Protocol, public std::enable_shared_from_this<StreamProtocol> {
  public:
   StreamProtocol(const std::shared_ptr<detail::Scheduler>& scheduler, std::size_t limit);
   /// For a server: the connection is handed to `service` as soon as it is made.
@@ -33,12 +34,12 @@ class StreamProtocol final : public Protocol {
   /// The connection stays open for writing as long as it has halves to close (W-208).
   bool eof_received() override;
   void connection_lost(std::error_code error) override;
-  void pause_writing() override { output_->pause_writing(); }
-  void resume_writing() override { output_->resume_writing(); }
+  void pause_writing() override { output_.pause_writing(); }
+  void resume_writing() override { output_.resume_writing(); }
 
  private:
-  std::shared_ptr<StreamInput> input_;
-  std::shared_ptr<StreamOutput> output_;
+  StreamInput input_;
+  StreamOutput output_;
   std::shared_ptr<ClientService> service_;
 };
 

@@ -63,43 +63,29 @@ void ClosedAwaiter::await_resume() {
 
 }  // namespace detail
 
-class StreamWriter::Ownership {
+class StreamWriter::Ownership : public detail::WriterShare {
  public:
-  explicit Ownership(std::shared_ptr<streams::StreamOutput> output) noexcept
-      : output_(std::move(output)) {}
+  explicit Ownership(std::shared_ptr<streams::StreamOutput> stream) noexcept
+      : WriterShare{stream->transport(), std::move(stream)} {}
   Ownership(const Ownership&) = delete;
   Ownership& operator=(const Ownership&) = delete;
   ~Ownership() {
-    const std::shared_ptr<WriteTransport> transport = output_->transport();
-    if (!transport || transport->is_closing()) {
+    const std::shared_ptr<WriteTransport> held = transport;
+    if (!held || held->is_closing()) {
       return;
     }
-    transport->close();
-    if (output_->unneeded()) {
+    held->close();
+    if (output->unneeded()) {
       return;
     }
-    output_->scheduler().warn(
+    output->scheduler().warn(
         "the last StreamWriter of an open stream was dropped: closing the transport of file "
         "descriptor " +
-        std::to_string(transport->fileno()));
+        std::to_string(held->fileno()));
   }
-  [[nodiscard]] const std::shared_ptr<streams::StreamOutput>& output() const noexcept {
-    return output_;
-  }
-
- private:
-  std::shared_ptr<streams::StreamOutput> output_;
 };
 
 StreamWriter::StreamWriter(std::shared_ptr<streams::StreamOutput> output)
-    : ownership_(std::make_shared<Ownership>(std::move(output))) {}
-
-const std::shared_ptr<WriteTransport>& StreamWriter::transport() const noexcept {
-  return ownership_->output()->transport();
-}
-
-const std::shared_ptr<streams::StreamOutput>& StreamWriter::output() const noexcept {
-  return ownership_->output();
-}
+    : share_(std::make_shared<Ownership>(std::move(output))) {}
 
 }  // namespace sluice

@@ -6,6 +6,8 @@
 #include <new>
 #include <span>
 
+#include "core/check.hpp"
+
 namespace sluice::tls {
 namespace {
 
@@ -64,15 +66,34 @@ void Ground::send(Bytes bytes) noexcept {
     return;
   }
   written_ += bytes.size();
-  if (unsent_.empty() && !holding_) {
-    const SinkResult result = socket_->write(std::span(&bytes, 1));
-    if (result.kind == SinkResult::Kind::failed) {
-      break_off(result.error, bytes.size());
-      return;
-    }
-    bytes = bytes.subspan(result.count);
+  const bool joined = outgoing_ == Outgoing::joined;
+  if (joined || (outgoing_ == Outgoing::at_once && unsent_.empty())) {
+    outgoing_ = Outgoing::at_once;
+    bytes = bytes.subspan(offer(bytes));
   }
-  keep(bytes);
+  if (!send_error_) {
+    keep(bytes);
+  }
+}
+
+// Offers what is kept and, behind it, `bytes`; returns how many of these were taken.
+std::size_t Ground::offer(Bytes bytes) noexcept {
+  std::array<Bytes, most_pieces> pieces;
+  std::size_t count = unsent_.gather(std::span(pieces).first(most_pieces - 1));
+  std::size_t offered = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    offered += pieces[i].size();
+  }
+  core::check(offered == unsent_.size(), "no more is held than one call takes");
+  pieces[count++] = bytes;
+  const SinkResult result = socket_->write(std::span(pieces).first(count));
+  if (result.kind == SinkResult::Kind::failed) {
+    break_off(result.error, bytes.size());
+    return 0;
+  }
+  const std::size_t of_kept = std::min(result.count, offered);
+  unsent_.acknowledge(of_kept);
+  return result.count - of_kept;
 }
 
 void Ground::keep(Bytes bytes) noexcept {
@@ -95,7 +116,7 @@ void Ground::break_off(std::error_code error, std::size_t unkept) noexcept {
 }
 
 bool Ground::push() noexcept {
-  holding_ = false;
+  outgoing_ = Outgoing::at_once;
   while (!unsent_.empty() && !send_error_) {
     std::array<Bytes, most_pieces> pieces;
     const std::size_t count = unsent_.gather(pieces);

@@ -26,11 +26,16 @@ class Ground {
   /// Bytes that come before those of the socket.
   void feed(Buffer bytes) { early_ = std::move(bytes); }
 
-  /// What the engine writes from now on is kept until push(), so that it leaves in one call.
-  void hold() noexcept { holding_ = true; }
+  /// What the engine writes from now on is kept, so that it leaves in one call: that of join() or
+  /// push().
+  void hold() noexcept { outgoing_ = Outgoing::held; }
+  /// What the engine writes next leaves from where it lies, behind all that is kept.
+  void join() noexcept { outgoing_ = Outgoing::joined; }
   /// All that the engine has written. True when nothing is kept any more; false also after a
   /// failure.
   bool push() noexcept;
+  /// Whether nothing is kept, and nothing has failed.
+  [[nodiscard]] bool all_sent() const noexcept { return unsent_.empty() && !send_error_; }
   /// How many bytes the engine has written, and how many of them have gone.
   [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
   [[nodiscard]] std::uint64_t sent() const noexcept { return written_ - lost_ - unsent_.size(); }
@@ -68,11 +73,18 @@ class Ground {
     given_up,  ///< We read no more.
   };
 
+  enum class Outgoing : std::uint8_t {
+    at_once,  ///< Goes to the socket, unless something is kept that comes before it.
+    held,     ///< Is kept.
+    joined,   ///< Goes to the socket in one call with what is kept; once.
+  };
+
   void open_input(Input how) noexcept {
     if (input_ <= Input::emptied) {
       input_ = how;
     }
   }
+  [[nodiscard]] std::size_t offer(Bytes bytes) noexcept;
   void keep(Bytes bytes) noexcept;
   void break_off(std::error_code error, std::size_t unkept) noexcept;
 
@@ -84,7 +96,7 @@ class Ground {
   std::error_code send_error_;
   std::error_code receive_error_;
   Input input_ = Input::asking;
-  bool holding_ = false;
+  Outgoing outgoing_ = Outgoing::at_once;
   bool received_any_ = false;
   bool first_byte_is_tls_ = true;
 };

@@ -73,11 +73,11 @@ class Row {
     }
     return skipped;
   }
-  /// The front, as much of it as fits one record: where it lies, if it lies in one piece, otherwise
-  /// copied to `memory`.
+  /// The front, as much of it as fits one record: where it lies, if enough of it lies in one piece,
+  /// otherwise copied to `memory`.
   [[nodiscard]] Bytes record(std::span<std::byte> memory) const noexcept {
     const Bytes first = pieces_.front().subspan(begun_);
-    if (first.size() >= memory.size() || pieces_.size() == 1) {
+    if (first.size() >= memory.size() / 2 || pieces_.size() == 1) {
       return first.first(std::min(first.size(), memory.size()));
     }
     Row rest = *this;
@@ -192,7 +192,7 @@ SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
       settle_failure();
       return gone_before_failure(gone, failure_.code);
     }
-    sent = ground_.push();
+    sent = ground_.all_sent();
   }
 }
 
@@ -208,15 +208,14 @@ std::size_t TlsChannel::settle_records() noexcept {
   return plain_bytes;
 }
 
-// One record is given to the socket where it lies; several are put together for one call.
+// The last record is given to the socket where it lies, behind those before it, in one call.
 bool TlsChannel::encrypt_records(Row row) noexcept {
   std::array<std::byte, record_bytes> memory;  // filled only as far as small pieces are joined
   while (ahead_count_ < records_at_once && !row.empty()) {
     const Bytes record = row.record(memory);
     static_cast<void>(row.skip(record.size()));
-    if (!row.empty()) {
-      ground_.hold();
-    }
+    const bool last = row.empty() || ahead_count_ + 1 == records_at_once;
+    last ? ground_.join() : ground_.hold();
     std::size_t written = 0;
     ERR_clear_error();
     if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &written) != 1) {

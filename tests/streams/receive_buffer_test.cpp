@@ -17,7 +17,7 @@ TEST(ReceiveBuffers, KeepBytesInOrder) {
     buffer.append(as_bytes(piece));
     model += piece;
     const std::size_t taken = (next >> 8) % 310;
-    buffer.consume(taken);
+    ASSERT_EQ(model.substr(0, taken), buffer.take(taken));
     model.erase(0, taken);
     ASSERT_EQ(model, buffer.view());
     ASSERT_EQ(model.empty(), buffer.empty());
@@ -31,20 +31,42 @@ TEST(ReceiveBuffers, DoNotGrowWhileAsMuchIsTakenAsIsAdded) {
   buffer.append(as_bytes(piece));
   for (int i = 0; i < 10'000; ++i) {
     buffer.append(as_bytes(piece));
-    buffer.consume(piece.size());
+    ASSERT_EQ(piece, buffer.take(piece.size()));
   }
   EXPECT_LE(buffer.capacity(), 16 * piece.size());
 }
 
 TEST(ReceiveBuffers, ThatAreEmptyKeepLittleMemory) {
   ReceiveBuffer buffer;
-  buffer.append(as_bytes(std::string(1 << 20, 'x')));
-  buffer.consume(1 << 20);
-  EXPECT_EQ(0U, buffer.capacity());
-  buffer.append(as_bytes(std::string(1000, 'x')));
-  buffer.consume(5000);
-  EXPECT_GT(buffer.capacity(), 0U);
+  for (const std::size_t size : {std::size_t{1} << 20, std::size_t{1000}}) {
+    buffer.append(as_bytes(std::string(size, 'x')));
+    static_cast<void>(buffer.take(1));
+    EXPECT_EQ(size - 1, buffer.take(size).size());
+    EXPECT_TRUE(buffer.empty());
+    EXPECT_LE(buffer.capacity(), ReceiveBuffer::kept_bytes);
+  }
+  EXPECT_GE(buffer.capacity(), 1000U);
+}
+
+TEST(ReceiveBuffers, GiveAwayWhatIsTakenWhole) {
+  ReceiveBuffer buffer;
+  buffer.append(as_bytes(std::string(5000, 'x')));
+  const char* const where = buffer.view().data();
+  const std::string taken = buffer.take(6000);
+  EXPECT_EQ(where, taken.data());
+  EXPECT_EQ(5000U, taken.size());
   EXPECT_TRUE(buffer.empty());
+  EXPECT_EQ(std::string().capacity(), buffer.capacity());
+}
+
+TEST(ReceiveBuffers, DoNotGiveAwayMuchMemoryForFewBytes) {
+  ReceiveBuffer buffer;
+  buffer.append(as_bytes(std::string(1000, 'x')));
+  static_cast<void>(buffer.take(1));
+  static_cast<void>(buffer.take(999));
+  buffer.append(as_bytes(std::string(100, 'y')));
+  EXPECT_LT(buffer.take(100).capacity(), 1000U);
+  EXPECT_GE(buffer.capacity(), 1000U);
 }
 
 }  // namespace
