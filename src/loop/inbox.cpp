@@ -43,6 +43,12 @@ bool Inbox::expect_wake_up() noexcept {
   return !has_posted_.load();
 }
 
+void Inbox::tell_what_is_posted() noexcept {
+  if (!expect_wake_up() && wake_up_expected_.exchange(false)) {
+    wake();
+  }
+}
+
 std::vector<detail::Callback> Inbox::take(std::vector<detail::Callback> empty) {
   const std::lock_guard lock(mutex_);
   has_posted_.store(false, std::memory_order_relaxed);

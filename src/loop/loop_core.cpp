@@ -76,7 +76,7 @@ class LoopCore::RunScope {
     loop_.state_ = State::idle;
     loop_.thread_ = std::thread::id();
     loop_.stop_requested_ = false;
-    static_cast<void>(loop_.inbox_.expect_wake_up());
+    loop_.inbox_.tell_what_is_posted();
     running_in_this_thread = nullptr;
   }
 

@@ -217,6 +217,21 @@ TEST_F(Posting, NobodyWakesALoopThatIsAwake) {
   EXPECT_EQ(0U, kernel_->count_calls("write"));
 }
 
+//
+TEST_F(Posting, WhatTheLastTurnLeavesUntakenIsToldByTheDescriptorWhenTheRunEnds) {
+  loop_->call_soon([this] {
+    loop_->call_soon_threadsafe(note("posted"));
+    loop_->stop();
+  });
+  loop_->run_forever();
+  EXPECT_EQ(Texts{}, trace_);
+  EXPECT_EQ(1U, kernel_->count_calls("write"));
+  loop_->call_soon_threadsafe(note("more"));
+  EXPECT_EQ(1U, kernel_->count_calls("write"));
+  turn();
+  EXPECT_EQ((Texts{"posted", "more"}), trace_);
+}
+
 // W-173
 TEST_F(Posting, WhatIsPostedIsNotMissedByATurnThatDoesNotWait) {
   turn();
