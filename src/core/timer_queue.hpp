@@ -99,9 +99,9 @@ class TimerQueue {
   void sink(std::size_t place, const Entry entry) noexcept {
     for (std::size_t below = place * width + 1; below < entries_.size();
          below = place * width + 1) {
-      const std::size_t end = std::min(below + width, entries_.size());
+      const std::size_t past_last = std::min(below + width, entries_.size());
       std::size_t first = below;
-      for (std::size_t other = below + 1; other < end; ++other) {
+      for (std::size_t other = below + 1; other < past_last; ++other) {
         first = entries_[other].before(entries_[first]) ? other : first;
       }
       if (!entries_[first].before(entry)) {

@@ -67,7 +67,7 @@ TEST(SegmentPool, TheReserveIsWhatLiesLowestSoThatTheHeapCanShrink) {
   }
   std::ranges::sort(slabs, std::greater<>());
   // Those in the middle come last.
-  std::ranges::rotate(slabs, slabs.begin() + 5);
+  std::rotate(slabs.begin(), slabs.begin() + 5, slabs.end());
   for (Slab* slab : slabs) {
     pool.release(slab);
   }
