@@ -449,7 +449,7 @@ ALL = (
     Returned("B6", "deep", RSS_QUEUED, RSS_AFTER_DRAIN, RSS_BEFORE, 0.10, 2),
     LeastOfAll("B7", "idle"),
     AtMost("B7", "idle", BYTES_AFTER_ECHO, 512),
-    AtMost("B8", "slow", BYTES_PER_SLOW_READER, 64 + 16, "the high mark and one slab"),
+    AtMost("B8", "slow", BYTES_PER_SLOW_READER, 64 + 32, "the high mark and one slab"),
     AtMost("B8", "slow", LATENCY_AGAINST_QUIET, 2),
     AtMost("B8", "slow", P99_AGAINST_QUIET, 2),
     AtMost("B8", "slow", FILLING_P50_AGAINST_QUIET, 2),
