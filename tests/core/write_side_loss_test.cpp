@@ -357,6 +357,20 @@ TEST_F(Coalescing, WithoutMemoryTheConnectionIsLost) {
   EXPECT_EQ(0U, side().size());
 }
 
+// W-60
+TEST_F(Immediate, WithoutMemoryToCountItADroppedWriteIsStillOnlyDropped) {
+  transport_.abort();
+  {
+    const testing::FailingAllocation failing(1);
+    transport_.write(10);
+    EXPECT_TRUE(failing.failed());
+  }
+  EXPECT_EQ(0U, side().statistics().writes_dropped);
+  transport_.write(10);
+  EXPECT_EQ(1U, side().statistics().writes_dropped);
+  EXPECT_EQ(10U, side().statistics().bytes_dropped);
+}
+
 TEST_F(Immediate, WithoutMemoryForTheRestOfAShortWriteTheConnectionIsLost) {
   const std::string text = pattern(0, Slab::capacity - 1);
   transport_.room = 5;
