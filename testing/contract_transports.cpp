@@ -215,7 +215,10 @@ class FileMaker : public TransportMaker {
   Peer& peer() override { return *peer_; }
   void settle(WriteTransport& transport) override {
     const WriteStatistics statistics = transport.write_statistics();
-    system_->settle(statistics.send_calls);
+    // Otherwise no attempt is under way, or nobody waits for it.
+    if (transport.get_write_buffer_size() > 0) {
+      system_->settle(statistics.send_calls);
+    }
     if (transport.is_closing() && transport.get_write_buffer_size() == 0 &&
         statistics.bytes_discarded == 0 && transport.fileno() >= 0) {
       system_->await_completion();

@@ -40,9 +40,9 @@ inline constexpr WriteBufferLimits default_write_buffer_limits{16 * 1024, 64 * 1
 struct WriteStatistics {
   std::uint64_t bytes_written = 0;    ///< taken by the kernel
   std::uint64_t bytes_discarded = 0;  ///< accepted, then thrown away by abort() or by the loss
-  std::uint64_t bytes_dropped = 0;    ///< refused: written after close() or after the loss;
-                                      ///< not counted if there is no memory to begin that
-  std::uint64_t writes_dropped = 0;   ///< calls of write() or writelines() refused that way
+  std::uint64_t bytes_dropped = 0;    ///< refused: written after close() or after the loss
+  std::uint64_t writes_dropped = 0;   ///< calls of write() or writelines() refused that way;
+                                      ///< neither is counted if there is no memory to begin that
   std::uint64_t send_calls = 0;       ///< system calls that tried to send
   std::uint64_t short_writes = 0;     ///< of these, the ones of which the kernel took only a part
   std::uint64_t would_blocks = 0;     ///< of these, the ones of which the kernel took nothing

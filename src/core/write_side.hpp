@@ -45,7 +45,7 @@ class WriteSideHost {
   /// Call the protocol.
   virtual void call_pause_writing() noexcept = 0;
   virtual void call_resume_writing() noexcept = 0;
-  /// Call flush(end_of_turn) when the turn ends, once however often this is asked.
+  /// Call flush(end_of_turn) when the turn ends at the latest, once however often this is asked.
   virtual void request_flush() noexcept = 0;
   /// Call check_resume() soon, from the loop.
   virtual void request_resume_check() = 0;
@@ -133,7 +133,7 @@ class WriteSide {
 
   /// Queues `range` behind everything written so far; it is sent from the end of the turn on. The
   /// transport must be open. `call` is the name for the message. Throws std::logic_error after
-  /// write_eof().
+  /// write_eof(), std::bad_alloc with nothing queued.
   void write_external(std::shared_ptr<External> range, const char* call);
   /// Takes `range` out of the queue if none of its bytes have been sent; it is not told. False when
   /// it stays, or is not there.

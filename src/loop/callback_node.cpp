@@ -2,7 +2,7 @@
 
 namespace sluice::detail {
 
-static_assert(sizeof(CallbackNode) == 96, "a node is a line and a half of the cache");
+static_assert(sizeof(CallbackNode) <= 96, "a node is a line and a half of the cache");
 
 CallbackNode* NodePool::make() {
   auto* const node = new CallbackNode;

@@ -391,6 +391,7 @@ void LoopCore::timed(Run run) {
 void LoopCore::flush_dirty() {
   core::IntrusiveList<Flushable, FlushTag> now;
   now.steal(dirty_);
+  dirty_.steal(dirty_next_turn_);
   while (!now.empty()) {
     Flushable& dirty = now.pop_front();
     guarded("Exception while flushing", nullptr, nullptr, [&] { dirty.on_end_of_turn(); });
@@ -418,6 +419,11 @@ void LoopCore::flush_early(Flushable& flushable) {
   if (write_timing_ == core::WriteTiming::end_of_turn && flushable.linked()) {
     flushable.unlink();
     flushable.on_end_of_turn();
+    // One burst for each turn: what is left waits as if the turn's end had left it.
+    if (flushable.linked()) {
+      flushable.unlink();
+      dirty_next_turn_.push_back(flushable);
+    }
   }
 }
 

@@ -211,6 +211,7 @@ class LoopCore {
   std::size_t next_arrived_ = 0;           // the first of these that is not in `ready_` yet
   core::IntrusiveList<Watcher, ServiceTag> owed_;
   core::IntrusiveList<Flushable, FlushTag> dirty_;
+  core::IntrusiveList<Flushable, FlushTag> dirty_next_turn_;  // left over by an early flush
   core::IntrusiveList<Resident, ResidentTag> residents_;
   core::IntrusiveList<Resident, ResidentTag> departing_;  // for want of memory not in `ready_`
   std::vector<std::shared_ptr<void>> graveyard_;

@@ -40,7 +40,7 @@ class Watcher : public core::ListHook<ServiceTag> {
   ~Watcher() = default;
 };
 
-/// Somebody with bytes to flush when the turn ends.
+/// Somebody with bytes to flush when the turn ends at the latest.
 class Flushable : public core::ListHook<FlushTag> {
  public:
   virtual void on_end_of_turn() = 0;

@@ -25,7 +25,8 @@ class Conduit {
   /// Which protocols it takes.
   [[nodiscard]] virtual ServedProtocols serves() const noexcept = 0;
   /// Queues `range` behind what was written. The transport must not be closing. Throws
-  /// std::logic_error after write_eof(); `call` is the name for the message.
+  /// std::logic_error after write_eof(), std::bad_alloc with nothing queued; `call` is the name for
+  /// the message.
   virtual void write_range(std::shared_ptr<DescriptorRange> range, const char* call) = 0;
   /// Takes `range` out of the queue, if none of its bytes have been sent; false if it stays.
   virtual bool remove_range(const DescriptorRange& range) = 0;

@@ -152,6 +152,8 @@ class FdTransport final : public Transport,
   }
   /// Whether reading less than was asked for proves the descriptor empty.
   [[nodiscard]] bool edge_tells_all() const noexcept { return channel_->short_read_empties(); }
+  /// Its own share, however the caller holds it. The transport must be open.
+  [[nodiscard]] std::weak_ptr<Transport> weak() { return std::shared_ptr<Transport>(self()); }
   /// Puts the secure channel in the place of the plain one and begins the handshake. Throws
   /// std::invalid_argument as set_protocol, with nothing changed.
   void secure(std::unique_ptr<Channel> channel, std::unique_ptr<Session> session,

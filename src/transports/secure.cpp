@@ -156,19 +156,18 @@ Future<std::shared_ptr<Transport>> EventLoop::start_tls(const std::shared_ptr<Tr
                                                                   : std::string("the peer"));
   secured.channel->feed(std::move(options.already_received));
   // The transport keeps the report, so the report must not keep the transport.
-  plain->secure(
-      std::move(secured.channel), std::move(secured.session), std::move(protocol),
-      [result, weak = std::weak_ptr<Transport>(transport)](const std::exception_ptr& failure) {
-        if (result.done()) {
-          return;
-        }
-        if (failure) {
-          result.set_exception(failure);
-        } else {
-          result.set_result(weak.lock());
-        }
-      });
-  result.set_on_cancel([weak = std::weak_ptr<Transport>(transport)] {
+  plain->secure(std::move(secured.channel), std::move(secured.session), std::move(protocol),
+                [result, weak = plain->weak()](const std::exception_ptr& failure) {
+                  if (result.done()) {
+                    return;
+                  }
+                  if (failure) {
+                    result.set_exception(failure);
+                  } else {
+                    result.set_result(weak.lock());
+                  }
+                });
+  result.set_on_cancel([weak = plain->weak()] {
     if (const auto alive = weak.lock()) {
       alive->close();
     }

@@ -237,10 +237,16 @@ template <class Act>
 void StreamServer::for_each_connection(Act act) {
   core::IntrusiveList<loop::Resident, loop::ResidentTag> all;
   all.steal(connections_);
-  while (!all.empty()) {
-    loop::Resident& connection = all.pop_front();
-    connections_.push_back(connection);
-    act(FdTransport::of(connection));
+  try {
+    while (!all.empty()) {
+      loop::Resident& connection = all.pop_front();
+      connections_.push_back(connection);
+      act(FdTransport::of(connection));
+    }
+  } catch (...) {
+    // The loop knows them by this list alone.
+    connections_.steal(all);
+    throw;
   }
 }
 

@@ -183,6 +183,7 @@ class ChargenTest(CliTestCase):
         received = 0
         while received < 4 * MIB:
             received += len(fast.recv(1 << 20))
+        wait_until_full(service, slow)
         fast.close()
         slow.close()
         totals = json.loads(service.end())

@@ -1,6 +1,8 @@
 // Section 3.3 of docs/contract.md: handshakes that fail. The protocol hears nothing, the Future
 // says why in words, and no descriptor is left.
+#include <algorithm>
 #include <filesystem>
+#include <new>
 #include <string>
 #include <system_error>
 
@@ -237,6 +239,37 @@ TEST_F(TlsFailures, AServersClientsCanBeClosedDuringTheHandshake) {
     loop().run_until_complete(server->wait_closed());
     EXPECT_EQ(record->trace(), "");
   }
+}
+
+TEST_F(TlsFailures, AServerWithoutMemoryToCloseItsClientsStillKnowsThemAll) {
+  std::vector<std::shared_ptr<Recording>> served;
+  const auto server = loop().run_until_complete(
+      loop().create_server([&] { return stream_factory(served.emplace_back(new_record()))(); },
+                           "127.0.0.1", 0, {.ssl = serving()}));
+  // More than the timers for which the loop has memory left over.
+  constexpr std::size_t count = 8;
+  std::vector<std::shared_ptr<Recording>> clients;
+  while (clients.size() < count) {
+    clients.push_back(new_record());
+    loop().run_until_complete(connect(clients.back(), *server, {.ssl = trusting()}));
+  }
+  run_until([&] {
+    return served.size() == count && std::ranges::all_of(served, [](const auto& record) {
+             return record->shared_transport() != nullptr;
+           });
+  });
+  {
+    const FailingAllocation failing(1);
+    EXPECT_THROW(server->close_clients(), std::bad_alloc);
+  }
+  server->abort_clients();
+  run_until([&] { return server->connection_count() == 0; });
+  for (const auto& record : served) {
+    EXPECT_TRUE(record->lost());
+  }
+  run_until([&] {
+    return std::ranges::all_of(clients, [](const auto& record) { return record->lost(); });
+  });
 }
 
 TEST_F(TlsFailures, ALoopThatClosesDuringAHandshakeLeavesNothing) {

@@ -80,6 +80,20 @@ TEST_F(StartTls, W198_AConnectionIsSecuredInPlaceAndTheNewProtocolGetsNoConnecti
 }
 
 // W-198
+TEST_F(StartTls, AShareThatTheCallerGivesUpDuringTheHandshakeIsNotNeeded) {
+  open_plain();
+  secured_ = std::make_shared<Recording>();
+  const auto future = [&] {
+    // Its count of owners is another one, and ends here.
+    const std::shared_ptr<Transport> alias(shared().get(), [](Transport*) {});
+    return loop().start_tls(alias, std::make_shared<RecordingProtocol>(secured_), context_, {});
+  }();
+  speak_tls();
+  shake_hands(future);
+  EXPECT_EQ(future.get(), shared());
+}
+
+// W-198
 TEST_F(StartTls, W198_BytesQueuedBeforeLeaveInTheClearAndBytesWrittenAfterAreEncrypted) {
   open_plain();
   in_turn([&] { transport().write(pattern(0, 100'000)); });

@@ -466,6 +466,25 @@ TEST_F(Sendfile, NoMoreThanABurstIsSentInOneTurn) {
   EXPECT_EQ((std::vector<std::size_t>{0, burst, 2 * burst, 3 * burst}), sent);
 }
 
+// The flush after its own read event is one of the turn's, not one more.
+TEST_F(Sendfile, NoMoreThanABurstIsSentInTheTurnOfAnEvent) {
+  constexpr std::size_t burst = core::WriteSide::external_burst_bytes;
+  kernel_->set_file(file_, std::string(3 * burst, 'x'));
+  open();
+  record_->on_data_received = [&](Bytes) { static_cast<void>(send(0, 3 * burst)); };
+  kernel_->deliver(fd_, "request");
+  std::vector<std::size_t> sent{0};
+  const std::function<void()> look = [&] {
+    const std::size_t now = kernel_->sent(fd_).size();
+    EXPECT_LE(now - sent.back(), burst);
+    sent.push_back(now);
+    now == 3 * burst ? loop_->stop() : static_cast<void>(loop_->call_soon(look));
+  };
+  loop_->call_soon(look);
+  loop_->run_forever();
+  EXPECT_EQ(3 * burst, sent.back());
+}
+
 TEST_F(Sendfile, WorksWithImmediateWritesAndOutsideATurn) {
   make_loop({.write_policy = WritePolicy::immediate});
   open();
