@@ -139,7 +139,7 @@ class LingerTest(CliTestCase):
 
     def test_peer_that_talks_without_end_is_left(self):
         """It takes nothing more, and is listened to for twenty seconds."""
-        chatter, url = self.listener("", "while yes | head -c 100000; do sleep 0.1; done")
+        chatter, url = self.listener("", f"yes | {program()} copy - - --rate 1M --report none")
         sender = self.copy(self.file(b"few"), url, "--report", "json")
         self.assertEqual(sender.status(), 0, sender.err())
         seconds = sender.report()["seconds"]
