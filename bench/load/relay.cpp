@@ -110,11 +110,11 @@ Report load_relay(CommandLine& options) {
   // Opens the windows of TCP.
   flow.run(bytes / 16);
 
-  const auto cpu_before = target.server.cpu_time();
+  const auto cpu_before = target.server.cpu_time_at_rest();
   const Clock::time_point begin = Clock::now();
   flow.run(bytes);
   report.window = Clock::now() - begin;
-  report.server_cpu = target.server.cpu_time() - cpu_before;
+  report.server_cpu = target.server.cpu_time_at_rest() - cpu_before;
   report.bytes = bytes * target.connections;
   report.messages = static_cast<double>(report.bytes) / static_cast<double>(message_bytes);
   report.take_memory_of(target.server);

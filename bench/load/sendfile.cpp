@@ -41,7 +41,7 @@ Report load_sendfile(CommandLine& options) {
   for (const Descriptor& connection : connections) {
     flow.add_sink(connection.get());
   }
-  const auto cpu_before = target.server.cpu_time();
+  const auto cpu_before = target.server.cpu_time_at_rest();
   const Clock::time_point begin = Clock::now();
   do {
     for (const Descriptor& connection : connections) {
@@ -51,7 +51,7 @@ Report load_sendfile(CommandLine& options) {
     requests += connections.size();
   } while (Clock::now() - begin < target.window);
   report.window = Clock::now() - begin;
-  report.server_cpu = target.server.cpu_time() - cpu_before;
+  report.server_cpu = target.server.cpu_time_at_rest() - cpu_before;
   report.messages = static_cast<double>(requests);
   report.bytes = requests * file_bytes;
   report.take_memory_of(target.server);

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "common/require.hpp"
 
@@ -20,6 +21,26 @@ std::chrono::nanoseconds ServerProcess::cpu_time() const {
   timespec time{};
   require(clock_gettime(clock_, &time), "clock_gettime of the server");
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+std::chrono::nanoseconds ServerProcess::cpu_time_at_rest() const {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!rests()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw std::runtime_error("the server has nothing to do and does not come to rest");
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  return cpu_time();
+}
+
+bool ServerProcess::rests() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  // The name in parentheses, which may hold anything, stands before the state.
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.compare(name_end, 3, ") S") == 0;
 }
 
 std::size_t ServerProcess::value(const char* file, const char* name) const {

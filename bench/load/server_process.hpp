@@ -15,6 +15,9 @@ class ServerProcess {
 
   /// Of all its threads, in user space and in the kernel.
   [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
+  /// The same, once it waits for the load: the kernel may add what a thread runs only when it
+  /// stops. Throws std::runtime_error if it does not come to rest.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time_at_rest() const;
   /// In KiB, now and at most so far.
   [[nodiscard]] std::size_t rss_kib() const { return value("status", "VmRSS"); }
   [[nodiscard]] std::size_t rss_peak_kib() const { return value("status", "VmHWM"); }
@@ -23,6 +26,7 @@ class ServerProcess {
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
  private:
+  [[nodiscard]] bool rests() const;
   [[nodiscard]] std::size_t value(const char* file, const char* name) const;
 
   pid_t pid_;
