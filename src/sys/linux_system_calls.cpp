@@ -18,6 +18,7 @@
 #include <ctime>
 #include <new>
 
+#include "sys/quiet_writer.hpp"
 #include "sys/signal_relay.hpp"
 #include "sys/sigpipe_guard.hpp"
 #include "sys/spawn_process.hpp"
@@ -68,20 +69,14 @@ class LinuxSystemCalls final : public SystemCalls {
     return count_of(::read(fd, memory.data(), memory.size()));
   }
 
-  // Pipes have no MSG_NOSIGNAL, so the signal is held back around the call (P-1).
   Result<std::size_t> write(int fd, Bytes bytes) noexcept override {
-    SigpipeGuard guard;
-    return guard.watch(count_of(::write(fd, bytes.data(), bytes.size())), bytes.size());
+    // The system only reads what a vector of a write points to.
+    const iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    return quiet_writer_.write(fd, {&piece, 1});
   }
 
   Result<std::size_t> writev(int fd, std::span<const iovec> pieces) noexcept override {
-    SigpipeGuard guard;
-    std::size_t asked = 0;
-    for (const iovec& piece : pieces) {
-      asked += piece.iov_len;
-    }
-    return guard.watch(count_of(::writev(fd, pieces.data(), static_cast<int>(pieces.size()))),
-                       asked);
+    return quiet_writer_.write(fd, pieces);
   }
 
   Result<std::size_t> pread(int fd, std::span<std::byte> memory,
@@ -318,6 +313,9 @@ class LinuxSystemCalls final : public SystemCalls {
 
   Resolved resolve(const std::string& host, std::uint16_t port, AddressFamily family,
                    bool passive) noexcept override;
+
+ private:
+  QuietWriter quiet_writer_{&::pwritev2};
 };
 
 // Room for the one control message of a datagram, aligned as a cmsghdr.

@@ -184,7 +184,7 @@ class SystemCalls {
                            bool passive) noexcept = 0;
 };
 
-/// The real system. Stateless.
+/// The real system. It keeps nothing but what it has learned of the kernel.
 [[nodiscard]] std::shared_ptr<SystemCalls> linux_system_calls();
 
 }  // namespace sluice::sys
