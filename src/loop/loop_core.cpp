@@ -298,7 +298,7 @@ void LoopCore::run_turn() {
   }
   while (const std::optional<Reactor::Ready> ready = reactor_.next()) {
     // What is owed and what has happened now is one service, not two (W-154).
-    ready->watcher->core::ListHook<ServiceTag>::unlink();
+    ready->watcher->unlink();
     serve(*ready->watcher, ready->events);
   }
   while (!owed.empty()) {
@@ -423,7 +423,7 @@ void LoopCore::flush_early(Flushable& flushable) {
 
 void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcept {
   watcher.owed.add(events);
-  if (!watcher.core::ListHook<ServiceTag>::linked() && state_ != State::closed) {
+  if (!watcher.linked() && state_ != State::closed) {
     owed_.push_back(watcher);
   }
 }

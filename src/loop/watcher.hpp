@@ -44,6 +44,8 @@ class Watcher : public Flushable, public core::ListHook<ServiceTag> {
   virtual void on_io(IoEvents events) = 0;
   /// Not called unless it was asked for.
   void on_end_of_turn() override {}
+  using core::ListHook<ServiceTag>::linked;
+  using core::ListHook<ServiceTag>::unlink;
 
   /// Events that are to be handled in the next turn though the reactor will not tell them.
   IoEvents owed;
