@@ -28,18 +28,6 @@ struct IoEvents {
 struct ServiceTag;
 struct FlushTag;
 
-/// Somebody with a descriptor in the reactor. Must be out of the reactor before it is destroyed.
-class Watcher : public core::ListHook<ServiceTag> {
- public:
-  virtual void on_io(IoEvents events) = 0;
-
-  /// Events that are to be handled in the next turn though the reactor will not tell them.
-  IoEvents owed;
-
- protected:
-  ~Watcher() = default;
-};
-
 /// Somebody with bytes to flush when the turn ends at the latest.
 class Flushable : public core::ListHook<FlushTag> {
  public:
@@ -47,6 +35,23 @@ class Flushable : public core::ListHook<FlushTag> {
 
  protected:
   ~Flushable() = default;
+};
+
+/// Somebody with a descriptor in the reactor. Must be out of the reactor before it is destroyed.
+/// Those of whom there are many write, too: that all are Flushable saves each of these a pointer.
+class Watcher : public Flushable, public core::ListHook<ServiceTag> {
+ public:
+  virtual void on_io(IoEvents events) = 0;
+  /// Not called unless it was asked for.
+  void on_end_of_turn() override {}
+  using core::ListHook<ServiceTag>::linked;
+  using core::ListHook<ServiceTag>::unlink;
+
+  /// Events that are to be handled in the next turn though the reactor will not tell them.
+  IoEvents owed;
+
+ protected:
+  ~Watcher() = default;
 };
 
 }  // namespace sluice::loop

@@ -9,16 +9,14 @@
 #include "core/read_side.hpp"
 #include "core/sink.hpp"
 #include "sys/system_calls.hpp"
+#include "transports/session_host.hpp"
 
 namespace sluice::transports {
 
-/// What a channel that works off the loop's thread needs of its transport. Loop's thread only.
-class ChannelHost {
+/// What a channel that works off the loop's thread needs of its transport. Loop's thread only. It
+/// is a SessionHost besides, as is every transport with a channel: so each has a pointer less.
+class ChannelHost : public SessionHost {
  public:
-  ChannelHost() = default;
-  ChannelHost(const ChannelHost&) = delete;
-  ChannelHost& operator=(const ChannelHost&) = delete;
-
   /// Keeps the transport, its channel and its queued bytes alive: work under way holds it.
   [[nodiscard]] virtual std::shared_ptr<void> share() = 0;
   /// Ends what write() left in flight.

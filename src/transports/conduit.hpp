@@ -4,14 +4,15 @@
 
 #include "core/read_side.hpp"
 #include "loop/loop_core.hpp"
+#include "sluice/transport.hpp"
 #include "transports/descriptor_range.hpp"
 #include "transports/protocol_slot.hpp"
 
 namespace sluice::transports {
 
 /// What the transports of this library can do besides what their users see: for sendfile and
-/// relays, which find it by dynamic_cast.
-class Conduit {
+/// relays, which find it by dynamic_cast. A Transport itself, so that it costs none a pointer more.
+class Conduit : public Transport {
  public:
   Conduit() = default;
   Conduit(const Conduit&) = delete;
@@ -37,10 +38,7 @@ class Conduit {
   /// The protocol, which last heard a pause if `told_paused`, hears what has happened since.
   virtual void catch_up(bool told_paused) = 0;
   /// Reads from `source` from now on; null: from the descriptor as before.
-  virtual void redirect_reading(std::shared_ptr<core::Source> source) noexcept = 0;
-
- protected:
-  ~Conduit() = default;
+  virtual void redirect_reading(std::unique_ptr<core::Source> source) noexcept = 0;
 };
 
 }  // namespace sluice::transports

@@ -47,7 +47,6 @@ class DatagramEndpoint final : public DatagramTransport,
                                public std::enable_shared_from_this<DatagramEndpoint>,
                                private TransportLife,
                                private loop::Watcher,
-                               private loop::Flushable,
                                private core::WriteSideHost,
                                private core::ReadSideHost {
  public:
@@ -115,7 +114,7 @@ class DatagramEndpoint final : public DatagramTransport,
   void stop_untold() noexcept override { stop({}); }
   std::shared_ptr<BaseProtocol> leave_untold() noexcept override { return leave(); }
 
-  // loop::Watcher, Flushable
+  // loop::Watcher
   void on_io(loop::IoEvents events) override;
   void on_end_of_turn() override;
 

@@ -49,7 +49,7 @@ std::error_code reason_of(const std::exception_ptr& exception) noexcept {
 }  // namespace
 
 // Every connection has one.
-static_assert(sizeof(FdTransport) <= 536);
+static_assert(sizeof(FdTransport) <= 496);
 
 std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
                                                  std::shared_ptr<BaseProtocol> protocol,
@@ -87,7 +87,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
     : TransportLife(loop),
-      group_(std::move(birth.group)),
+      group_(birth.group),
       channel_(std::move(birth.channel)),
       session_(std::move(birth.session)),
       write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
@@ -206,7 +206,7 @@ bool FdTransport::remove_range(const DescriptorRange& range) {
   return write_.remove_external(range);
 }
 
-void FdTransport::redirect_reading(std::shared_ptr<core::Source> source) noexcept {
+void FdTransport::redirect_reading(std::unique_ptr<core::Source> source) noexcept {
   read_.set_source(source ? *source : static_cast<core::Source&>(*channel_));
   redirected_ = std::move(source);
 }
@@ -314,7 +314,7 @@ std::shared_ptr<BaseProtocol> FdTransport::leave_untold() noexcept {
   if (session_) {
     session_->drop();
   }
-  group_.reset();
+  group_ = nullptr;
   return protocol_.take();
 }
 

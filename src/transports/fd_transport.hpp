@@ -24,7 +24,8 @@ namespace sluice::transports {
 
 class FdTransport;
 
-/// Whoever made a transport and wants to know when it is gone: a server.
+/// Whoever made a transport and wants to know when it is gone: a server. From attached() on, it
+/// lives until detached(), or until the loop drops the transport.
 class TransportGroup {
  public:
   virtual void attached(FdTransport& transport) noexcept = 0;
@@ -57,18 +58,15 @@ struct Birth {
   bool hangup_is_loss = true;
   std::optional<SocketAddress> sockname{};
   std::optional<SocketAddress> peername{};
-  std::shared_ptr<TransportGroup> group{};
+  TransportGroup* group = nullptr;
 };
 
 /// Every transport of a stream: a descriptor, a TransportLife, a ReadSide, a WriteSide and a
 /// Channel. Users see it as Transport, WriteTransport or ReadTransport.
-class FdTransport final : public Transport,
-                          public Conduit,
+class FdTransport final : public Conduit,
                           private loop::Watcher,
-                          private loop::Flushable,
                           private core::WriteSideHost,
                           private core::ReadSideHost,
-                          private SessionHost,
                           private ChannelHost,
                           private TransportLife {
  public:
@@ -140,7 +138,7 @@ class FdTransport final : public Transport,
   }
   [[nodiscard]] bool writing_paused() const noexcept override { return write_.paused(); }
   void catch_up(bool told_paused) override { write_.catch_up(told_paused); }
-  void redirect_reading(std::shared_ptr<core::Source> source) noexcept override;
+  void redirect_reading(std::unique_ptr<core::Source> source) noexcept override;
 
   // For start_tls; see sluice/event_loop.hpp.
   /// Whether this is a plain stream of this loop, both its halves open, whose bytes are all its
@@ -185,7 +183,7 @@ class FdTransport final : public Transport,
   void stop_untold() noexcept override;
   std::shared_ptr<BaseProtocol> leave_untold() noexcept override;
 
-  // loop::Watcher, Flushable
+  // loop::Watcher
   void on_io(loop::IoEvents events) override;
   void on_end_of_turn() override { write_.flush(core::FlushCause::end_of_turn); }
 
@@ -218,9 +216,9 @@ class FdTransport final : public Transport,
     return write_.statistics().bytes_written;
   }
 
-  std::shared_ptr<TransportGroup> group_;
+  TransportGroup* group_;
   std::unique_ptr<Channel> channel_;
-  std::shared_ptr<core::Source> redirected_;  // what is read from instead, if anything
+  std::unique_ptr<core::Source> redirected_;  // what is read from instead, if anything
   std::unique_ptr<Session> session_;          // null without TLS
   core::WriteSide write_;
   // Each of these has room for what follows behind its end.

@@ -18,7 +18,7 @@ RelayDirection::RelayDirection(std::shared_ptr<ReadTransport> from,
 void RelayDirection::begin() {
   if (pipe_) {
     dynamic_cast<Conduit&>(*from_).redirect_reading(
-        std::make_shared<RelaySource>(pipe_, from_->fileno()));
+        std::make_unique<RelaySource>(pipe_, from_->fileno()));
     pipe_->on_drained([weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
         self->go_on();

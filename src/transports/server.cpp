@@ -192,7 +192,7 @@ void StreamServer::set_up(const sys::Accepted& accepted) {
     const std::optional<SocketAddress> peer =
         accepted.peer.native().empty() ? std::nullopt : std::optional(accepted.peer);
     Birth birth = stream_birth(*loop_, fd, SocketOrigin::accepted, peer);
-    birth.group = std::shared_ptr<TransportGroup>(shared_from_this(), this);
+    birth.group = this;
     secure(*loop_, birth, settings_of(options_), peer ? peer->to_string() : "a client");
     FdTransport::create(
         *loop_, std::move(birth), std::move(protocol), [] {},
