@@ -31,6 +31,9 @@ class LoopCore::SchedulerOfLoop final : public detail::Scheduler {
       loop_->soon(std::move(callback));
     }
   }
+  bool resume_at_once(detail::TaskContext& task) noexcept override {
+    return loop_ != nullptr && loop_->resume_at_once(task);
+  }
   void report_never_retrieved(std::exception_ptr exception) noexcept override {
     if (loop_ != nullptr) {
       loop_->call_exception_handler({"Future exception was never retrieved", std::move(exception)});
@@ -367,8 +370,10 @@ void LoopCore::run_node(CallbackNode& node) {
 void LoopCore::serve(Watcher& watcher, IoEvents events) {
   events.add(std::exchange(watcher.owed, {}));
   timed([&] {
+    serving_ = true;
     guarded("Exception while serving a descriptor", nullptr, nullptr,
             [&] { watcher.on_io(events); });
+    serving_ = false;
   });
 }
 
@@ -419,6 +424,16 @@ void LoopCore::flush_early(Flushable& flushable) {
     flushable.unlink();
     flushable.on_end_of_turn();
   }
+}
+
+bool LoopCore::resume_at_once(detail::TaskContext& task) noexcept {
+  if (!serving_ || !soon_path_.ready.empty() || has_posted() || !departing_.empty()) {
+    return false;
+  }
+  serving_ = false;
+  guarded("Exception in callback", nullptr, nullptr, [&] { task.resume(); });
+  serving_ = true;
+  return true;
 }
 
 void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcept {
