@@ -178,7 +178,7 @@ void LoopCore::enqueue(NodeRef node) noexcept {
 }
 
 void LoopCore::later(std::chrono::nanoseconds delay, CallbackNode& node) {
-  last_seen_ = time();
+  look_at_clock();
   // The largest delays mean never; added up they would not fit.
   at(last_seen_ +
          std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - last_seen_),
@@ -317,7 +317,7 @@ void LoopCore::run_turn() {
 NodeQueue LoopCore::take_due() {
   NodeQueue due;
   if (timers_.size() > 0) {
-    last_seen_ = time();
+    look_at_clock();
     while (CallbackNode* const node = timers_.pop_due(last_seen_)) {
       // No longer a timer in the queue, for who cancels it.
       node->kind = CallbackNode::Kind::ready;

@@ -71,6 +71,8 @@ class LoopCore {
   [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
   [[nodiscard]] TimePoint time() const { return sys_->now(); }
+  /// The same, remembered: a timer that is due by then needs no other look.
+  TimePoint look_at_clock() { return last_seen_ = time(); }
   /// For a callback that is then given to one of the following; it has one reference.
   [[nodiscard]] CallbackNode* unqueued_node();
   [[nodiscard]] detail::SoonPath& soon_path() noexcept { return soon_path_; }
