@@ -35,7 +35,7 @@ bool EventLoop::is_closed() const noexcept {
 }
 
 TimePoint EventLoop::time() const {
-  return core_->time();
+  return core_->look_at_clock();
 }
 
 void EventLoop::run_until_done(detail::UniqueFunction<bool()> done,

@@ -31,6 +31,9 @@ class LoopCore::SchedulerOfLoop final : public detail::Scheduler {
       loop_->soon(std::move(callback));
     }
   }
+  bool resume_at_once(detail::TaskContext& task) noexcept override {
+    return loop_ != nullptr && loop_->resume_at_once(task);
+  }
   void report_never_retrieved(std::exception_ptr exception) noexcept override {
     if (loop_ != nullptr) {
       loop_->call_exception_handler({"Future exception was never retrieved", std::move(exception)});
@@ -175,7 +178,7 @@ void LoopCore::enqueue(NodeRef node) noexcept {
 }
 
 void LoopCore::later(std::chrono::nanoseconds delay, CallbackNode& node) {
-  last_seen_ = time();
+  look_at_clock();
   // The largest delays mean never; added up they would not fit.
   at(last_seen_ +
          std::clamp(delay, std::chrono::nanoseconds::zero(), TimePoint::max() - last_seen_),
@@ -314,7 +317,7 @@ void LoopCore::run_turn() {
 NodeQueue LoopCore::take_due() {
   NodeQueue due;
   if (timers_.size() > 0) {
-    last_seen_ = time();
+    look_at_clock();
     while (CallbackNode* const node = timers_.pop_due(last_seen_)) {
       // No longer a timer in the queue, for who cancels it.
       node->kind = CallbackNode::Kind::ready;
@@ -367,8 +370,10 @@ void LoopCore::run_node(CallbackNode& node) {
 void LoopCore::serve(Watcher& watcher, IoEvents events) {
   events.add(std::exchange(watcher.owed, {}));
   timed([&] {
+    serving_ = true;
     guarded("Exception while serving a descriptor", nullptr, nullptr,
             [&] { watcher.on_io(events); });
+    serving_ = false;
   });
 }
 
@@ -425,6 +430,16 @@ void LoopCore::flush_early(Flushable& flushable) {
       dirty_next_turn_.push_back(flushable);
     }
   }
+}
+
+bool LoopCore::resume_at_once(detail::TaskContext& task) noexcept {
+  if (!serving_ || !soon_path_.ready.empty() || has_posted() || !departing_.empty()) {
+    return false;
+  }
+  serving_ = false;
+  guarded("Exception in callback", nullptr, nullptr, [&] { task.resume(); });
+  serving_ = true;
+  return true;
 }
 
 void LoopCore::request_service(Watcher& watcher, const IoEvents& events) noexcept {

@@ -71,6 +71,8 @@ class LoopCore {
   [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
   [[nodiscard]] bool is_closed() const noexcept { return state_ == State::closed; }
   [[nodiscard]] TimePoint time() const { return sys_->now(); }
+  /// The same, remembered: a timer that is due by then needs no other look.
+  TimePoint look_at_clock() { return last_seen_ = time(); }
   /// For a callback that is then given to one of the following; it has one reference.
   [[nodiscard]] CallbackNode* unqueued_node();
   [[nodiscard]] detail::SoonPath& soon_path() noexcept { return soon_path_; }
@@ -112,6 +114,9 @@ class LoopCore {
   /// If that was asked for under coalesce, does it now: for those whose own event this is, since
   /// what answers it need not wait for what others have to do.
   void flush_early(Flushable& flushable);
+  /// For a task that the event of a descriptor has woken: resumes it now, if it is that event's
+  /// turn and nothing is queued that would have run before. Returns whether it did.
+  [[nodiscard]] bool resume_at_once(detail::TaskContext& task) noexcept;
   /// on_io(events) among the events of the next turn.
   void request_service(Watcher& watcher, const IoEvents& events) noexcept;
   /// Calls depart() in the next turn, as soon() would. `self` keeps the resident alive until then;
@@ -226,6 +231,7 @@ class LoopCore {
   core::WriteTiming write_timing_ = core::WriteTiming::at_once;
   State state_ = State::idle;
   bool stop_requested_ = false;
+  bool serving_ = false;  // on_io() of a watcher is on the stack, and no task that it has woken
 };
 
 }  // namespace sluice::loop

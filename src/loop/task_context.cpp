@@ -26,6 +26,13 @@ void Waiter::settle(Outcome outcome) {
   }
 }
 
+void Waiter::wake_at_once() {
+  if (outcome_ == Outcome::none && task_ != nullptr) {
+    outcome_ = Outcome::woken;
+    task_->wake_at_once();
+  }
+}
+
 void Waiter::abandon() {
   settle(Outcome::cancelled);
 }
@@ -69,6 +76,12 @@ void TaskContext::resume() {
 
 void TaskContext::wake() {
   scheduler_->schedule([task = share()] { task->resume(); });
+}
+
+void TaskContext::wake_at_once() {
+  if (progress_ != Progress::suspended || !scheduler_->resume_at_once(*this)) {
+    wake();
+  }
 }
 
 void TaskContext::drive(std::coroutine_handle<> first) {

@@ -18,8 +18,11 @@ StreamInput::StreamInput(std::size_t limit) : limit_(limit) {
 
 void StreamInput::feed_data(Bytes data) {
   buffer_.append(data);
-  wake_if_ready();
   pause_if_full();
+  // Last: the task may go on in here, and drop the stream.
+  if (waiting_ != nullptr && satisfied(waiting_->request())) {
+    waiting_->wake_at_once();
+  }
 }
 
 void StreamInput::feed_eof() {

@@ -80,6 +80,26 @@ TEST(FromOtherThreads, APingPongOfTwoLoopsLosesNoWakeUp) {
   thread.join();
 }
 
+// W-166: with no timer and nothing else to do, one wake-up that is lost is the end. The thread
+// posts the next callback as soon as one has run, so while the loop decides whether to sleep.
+TEST(FromOtherThreads, AThreadThatWaitsForEachCallbackLosesNoWakeUp) {
+  constexpr int rounds = 20000;
+  EventLoop loop;
+  std::atomic<int> answers = 0;
+  std::thread poster([&] {
+    for (int round = 0; round < rounds; ++round) {
+      loop.call_soon_threadsafe([&] { ++answers; });
+      while (answers.load() == round) {
+        std::this_thread::yield();
+      }
+    }
+    loop.call_soon_threadsafe([&] { loop.stop(); });
+  });
+  loop.run_forever();
+  poster.join();
+  EXPECT_EQ(rounds, answers.load());
+}
+
 // W-166
 TEST(FromOtherThreads, TheCallbackIsDestroyedOnTheThreadOfTheLoop) {
   struct Owner {

@@ -98,6 +98,28 @@ TEST_F(LoopTimers, ATimerAtTheEndOfTimeIsWaitedForADayAtATime) {
   EXPECT_EQ(Texts{}, trace_);
 }
 
+class CountingKernel : public testing::ScriptedKernel {
+ public:
+  Clock::time_point now() noexcept override {
+    ++looks_at_clock;
+    return ScriptedKernel::now();
+  }
+  int looks_at_clock = 0;
+};
+
+TEST(LooksAtTheClock, AreTwoForATimerThatIsDueAtTheTimeThatItsTurnWasTold) {
+  const auto kernel = std::make_shared<CountingKernel>();
+  LoopOptions options;
+  options.system_calls = kernel;
+  EventLoop loop(options);
+  loop.call_soon([&] {
+    kernel->looks_at_clock = 0;
+    loop.call_at(loop.time(), [&] { loop.stop(); });
+  });
+  loop.run_forever();
+  EXPECT_EQ(2, kernel->looks_at_clock);
+}
+
 // W-165
 TEST_F(LoopTimers, ADelayThatDoesNotFitIntoTheClockIsTheEndOfTime) {
   for (const nanoseconds delay :

@@ -20,6 +20,9 @@ class Scheduler {
 
   /// As call_soon; loop thread only.
   virtual void schedule(Callback callback) = 0;
+  /// Resumes `task` before it returns, if a descriptor is being served and nothing is queued, which
+  /// it would overtake. Returns whether it did.
+  [[nodiscard]] virtual bool resume_at_once(TaskContext& task) noexcept = 0;
   /// Starts the task in the next turn and drops it if the loop closes before it ends. A closed loop
   /// drops it at once.
   virtual void start(TaskContext& task) = 0;

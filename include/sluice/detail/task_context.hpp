@@ -44,6 +44,9 @@ class Waiter {
 
   /// What is waited for has come. Does nothing after the first wake() or cancel().
   void wake() { settle(Outcome::woken); }
+  /// The same for what a descriptor has brought: the task goes on inside this call if it would
+  /// overtake nobody. The waiter, and who has called this, may be gone then.
+  void wake_at_once();
   /// The task is to give up waiting. False when it is about to go on already.
   [[nodiscard]] bool cancel() { return outcome_ == Outcome::none && give_up(); }
   /// Waits no more, without asking what is waited for.
@@ -125,6 +128,7 @@ class TaskContext : public RingLink {
   // For suspensions.
   void suspend_at(std::coroutine_handle<> coroutine, Waiter& waiter);
   void wake();
+  void wake_at_once();
   [[nodiscard]] bool take_cancel_request() noexcept {
     return std::exchange(request_, CancelRequest::none) == CancelRequest::pending;
   }
@@ -133,6 +137,8 @@ class TaskContext : public RingLink {
   /// Owned by itself from now on, until it ends; goes to the loop.
   void launch();
   void start();
+  /// It goes on if it is suspended.
+  void resume();
   /// The loop closes: its coroutines are destroyed where they stand, innermost locals first.
   void drop() noexcept;
   [[nodiscard]] virtual std::shared_ptr<TaskContext> share() = 0;
@@ -160,7 +166,6 @@ class TaskContext : public RingLink {
   };
 
   void drive(std::coroutine_handle<> first);
-  void resume();
   void end();
   void cancel_here();
 
