@@ -18,6 +18,7 @@
 #include <ctime>
 #include <new>
 
+#include "sys/count_of.hpp"
 #include "sys/quiet_writer.hpp"
 #include "sys/signal_relay.hpp"
 #include "sys/sigpipe_guard.hpp"
@@ -34,14 +35,6 @@ namespace {
 
 Status status_of(int returned) noexcept {
   return {returned < 0 ? errno : 0};
-}
-
-template <class T>
-Result<std::size_t> count_of(T returned) noexcept {
-  if (returned < 0) {
-    return {0, errno};
-  }
-  return {static_cast<std::size_t>(returned), 0};
 }
 
 Result<int> number_of(int returned) noexcept {

@@ -2,19 +2,13 @@
 
 #include <cerrno>
 
+#include "sys/count_of.hpp"
 #include "sys/sigpipe_guard.hpp"
 
 namespace sluice::sys {
 namespace {
 
 constexpr off_t current_position = -1;
-
-Result<std::size_t> count_of(ssize_t returned) noexcept {
-  if (returned < 0) {
-    return {0, errno};
-  }
-  return {static_cast<std::size_t>(returned), 0};
-}
 
 // What an older kernel, a device or a sandbox may say of the flag, or of the whole call.
 constexpr bool may_mean_the_flag(int error) noexcept {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/allocation_probe.hpp"
+#include "core/sanitizers.hpp"
 #include "core/write_side.hpp"
 #include "sluice/buffer.hpp"
 
@@ -18,17 +19,8 @@ namespace {
 using testing::Allocations;
 using testing::allocations;
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLUICE_TEST_NOTES_EVERY_BYTE
-#endif
-#endif
-#ifdef SLUICE_TEST_NOTES_EVERY_BYTE
-// The thread sanitizer writes four bytes of its own for each that is copied.
-constexpr std::size_t huge = std::size_t{1} << 26;
-#else
-constexpr std::size_t huge = std::size_t{1} << 30;
-#endif
+// A gibibyte; but the thread sanitizer writes four bytes of its own for each that is copied.
+constexpr std::size_t huge = std::size_t{1} << (testing::under_thread_sanitizer ? 26 : 30);
 // What a queue may need beside the bytes: a segment, a slab, a shared_ptr's notes.
 constexpr std::size_t overhead = std::size_t{64} << 10;
 

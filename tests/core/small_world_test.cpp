@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/exhaustive.hpp"
+#include "core/sanitizers.hpp"
 #include "core/small_world.hpp"
 
 namespace sluice::testing {
@@ -23,19 +24,15 @@ using Kind = Step::Kind;
 using Alphabet = std::vector<Step>;
 using core::WriteTiming;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLUICE_SANITIZED 1
-#endif
+#ifdef __OPTIMIZE__
+constexpr bool optimised = true;
+#else
+constexpr bool optimised = false;
 #endif
 // Slow builds look for other mistakes: one or two steps less.
-#if defined(SLUICE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t left_out = 2;
-#elif !defined(__OPTIMIZE__)
-constexpr std::size_t left_out = 1;
-#else
-constexpr std::size_t left_out = 0;
-#endif
+constexpr std::size_t left_out = under_address_sanitizer || under_thread_sanitizer ? 2
+                                 : optimised                                       ? 0
+                                                                                   : 1;
 
 constexpr std::size_t deepest(std::size_t depth) {
   return depth - left_out;
