@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -58,15 +59,23 @@ class Client {
     }
   }
   /// Makes the server wait: the kernels hold all they take, and what comes now has to be kept.
-  void clog() {
+  /// An acknowledgement may come 40 ms late and let the server go on: so it is watched for longer.
+  void clog(const ServerProcess& server) {
+    static constexpr int calm_looks = 10;
+    static constexpr auto between_looks = std::chrono::milliseconds(10);
+    // Whoever writes on needs more, whoever has a timer of its own less.
+    static constexpr auto at_rest = std::chrono::microseconds(50);
     request(clogging_writes);
-    static constexpr int calm_looks = 8;
-    int before = 0;
+    int waited = 0;
+    auto worked = server.cpu_time_at_rest();
     for (int calm = 0; calm < calm_looks;) {
-      settle();
-      const int now = waiting_bytes(queue_.get());
-      calm = now > 0 && now == before ? calm + 1 : 0;
-      before = now;
+      std::this_thread::sleep_for(between_looks);
+      const int waiting = waiting_bytes(queue_.get());
+      const auto works = server.cpu_time_at_rest();
+      const bool is_calm = waiting > 0 && waiting == waited && works - worked < at_rest;
+      calm = is_calm ? calm + 1 : 0;
+      waited = waiting;
+      worked = works;
     }
   }
   void receive(std::uint64_t writes) {
@@ -99,20 +108,20 @@ struct Costs {
 // Clogs, asks so many times for so many writes, drains; adds what that cost the server.
 void run_round(Client& client, const ServerProcess& server, std::uint64_t requests,
                std::uint64_t writes, Costs& costs) {
-  client.clog();
-  const auto clogged = server.cpu_time();
+  client.clog(server);
+  const auto clogged = server.cpu_time_at_rest();
   for (std::uint64_t i = 0; i < requests; ++i) {
     client.request(0);
   }
-  const auto begin = server.cpu_time();
+  const auto begin = server.cpu_time_at_rest();
   for (std::uint64_t i = 0; i < requests; ++i) {
     client.request(writes);
   }
-  const auto queued = server.cpu_time();
+  const auto queued = server.cpu_time_at_rest();
   costs.rss_queued_kib = std::max(costs.rss_queued_kib, server.exact_rss_kib());
   client.receive(clogging_writes + requests * writes);
   client.settle();
-  const auto drained = server.cpu_time();
+  const auto drained = server.cpu_time_at_rest();
   costs.idle_requests += begin - clogged;
   costs.queueing += queued - begin;
   costs.draining += drained - queued;

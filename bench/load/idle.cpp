@@ -60,11 +60,11 @@ Report load_idle(CommandLine& options) {
 
   connections.push_back(std::move(last.front()));
   Report report;
-  const auto cpu_before = target.server.cpu_time();
+  const auto cpu_before = target.server.cpu_time_at_rest();
   const Clock::time_point begin = Clock::now();
   echo(connections, bytes, sum, report.latencies);
   report.window = Clock::now() - begin;
-  report.server_cpu = target.server.cpu_time() - cpu_before;
+  report.server_cpu = target.server.cpu_time_at_rest() - cpu_before;
   const std::size_t echoed = target.server.exact_rss_kib();
 
   report.sha256 = sum.finish();

@@ -131,11 +131,11 @@ Report load_slow(CommandLine& options) {
   }
   run_until_clogged(readers, client, filling);
 
-  const auto cpu_before = target.server.cpu_time();
+  const auto cpu_before = target.server.cpu_time_at_rest();
   const Clock::time_point begin = Clock::now();
   client.run_for(target.window, report.latencies);
   report.window = Clock::now() - begin;
-  report.server_cpu = target.server.cpu_time() - cpu_before;
+  report.server_cpu = target.server.cpu_time_at_rest() - cpu_before;
   report.take_memory_of(target.server);
   report.messages = static_cast<double>(report.latencies.count());
   report.bytes = report.latencies.count() * client.message_bytes();
