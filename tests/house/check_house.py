@@ -226,8 +226,9 @@ class House:
         programs_of = {}
         for entry in entries:
             source = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
-            target = re.search(r"CMakeFiles/([^/]+)\.dir/", entry.get("output")
-                               or entry.get("command", ""))
+            # Another target's header may be named before, if it was compiled in advance.
+            written = entry.get("output") or entry.get("command", "").partition(" -o ")[2]
+            target = re.search(r"CMakeFiles/([^/]+)\.dir/", written)
             for part in [source, *self.batched(source)] if target else []:
                 programs_of.setdefault(part, set()).add(target.group(1))
         answer = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"],

@@ -149,6 +149,16 @@ class HouseTest(unittest.TestCase):
         result = check(self.root, "--build", str(self.build))
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
 
+    def test_a_registered_test_whose_headers_another_target_compiled_is_no_offence(self):
+        self.write_build(compiled=False, started="core_tests")
+        source = str(self.root / "tests/core/queue_test.cpp")
+        write(self.build, {"compile_commands.json": json.dumps([{
+            "directory": str(self.build), "file": source,
+            "command": "c++ -include /b/testing/CMakeFiles/sluice_testing.dir/cmake_pch.hxx "
+                       f"-o tests/CMakeFiles/core_tests.dir/core/queue_test.cpp.o -c {source}"}])})
+        result = check(self.root, "--build", str(self.build))
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
     def test_a_test_that_nothing_compiles_is_an_offence(self):
         self.write_build(compiled=False, started="core_tests")
         result = check(self.root, "--build", str(self.build))
