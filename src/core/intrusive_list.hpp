@@ -47,6 +47,8 @@ class IntrusiveList {
   }
 
   [[nodiscard]] bool empty() const noexcept { return head_.next_ == &head_; }
+  /// There must be one.
+  [[nodiscard]] T& front() const noexcept { return static_cast<T&>(*head_.next_); }
   void push_back(T& item) noexcept {
     Hook& hook = item;
     hook.previous_ = head_.previous_;
@@ -61,10 +63,18 @@ class IntrusiveList {
     return static_cast<T&>(*first);
   }
   /// Takes all members of `other`, so that a loop over them ends even if they return meanwhile.
+  /// Looks at the first and the last of them alone: members may be many, and far from the cache.
   void steal(IntrusiveList& other) noexcept {
-    while (!other.empty()) {
-      push_back(other.pop_front());
+    if (other.empty()) {
+      return;
     }
+    Hook* const first = other.head_.next_;
+    Hook* const last = other.head_.previous_;
+    other.head_.next_ = other.head_.previous_ = &other.head_;
+    first->previous_ = head_.previous_;
+    head_.previous_->next_ = first;
+    last->next_ = &head_;
+    head_.previous_ = last;
   }
 
  private:

@@ -399,6 +399,9 @@ void LoopCore::flush_dirty() {
   dirty_.steal(dirty_next_turn_);
   while (!now.empty()) {
     Flushable& dirty = now.pop_front();
+    if (!now.empty()) {
+      fetch_ahead(now.front());
+    }
     guarded("Exception while flushing", nullptr, nullptr, [&] { dirty.on_end_of_turn(); });
   }
 }

@@ -115,6 +115,16 @@ void Reactor::poll(std::optional<std::chrono::nanoseconds> timeout) {
   next_ready_ = 0;
 }
 
+void Reactor::fetch_next() const noexcept {
+  if (next_ready_ == ready_count_) {
+    return;
+  }
+  const auto index = static_cast<std::size_t>(ready_[next_ready_].data.u64 & 0xffffffffU);
+  if (index < slots_.size() && slots_[index].watcher != nullptr) {
+    fetch_ahead(*slots_[index].watcher);
+  }
+}
+
 std::optional<Reactor::Ready> Reactor::next() noexcept {
   while (next_ready_ < ready_count_) {
     const epoll_event& event = ready_[next_ready_++];
@@ -122,6 +132,7 @@ std::optional<Reactor::Ready> Reactor::next() noexcept {
     const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32);
     if (index < slots_.size() && slots_[index].generation == generation &&
         slots_[index].watcher != nullptr) {
+      fetch_next();
       return Ready{slots_[index].watcher, decode(event.events)};
     }
   }

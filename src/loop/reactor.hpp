@@ -60,6 +60,7 @@ class Reactor {
     bool claimed = false;
   };
   [[nodiscard]] Slot& slot_of(int fd);
+  void fetch_next() const noexcept;
 
   sys::SystemCalls* sys_;
   int epoll_fd_ = -1;

@@ -48,6 +48,15 @@ TEST(IntrusiveList, PopUnlinks) {
   EXPECT_FALSE(list.empty());
 }
 
+TEST(IntrusiveList, TheFrontIsSeenWithoutBeingTaken) {
+  Item one(1), two(2);
+  First list;
+  list.push_back(one);
+  list.push_back(two);
+  EXPECT_EQ(&one, &list.front());
+  EXPECT_EQ((std::vector{1, 2}), drain(list));
+}
+
 TEST(IntrusiveList, AMemberUnlinkedInTheMiddleLeavesTheRest) {
   Item one(1), two(2), three(3);
   First list;
@@ -97,6 +106,20 @@ TEST(IntrusiveList, StealTakesAllInOrderBehindWhatIsThere) {
   list.steal(other);
   EXPECT_TRUE(other.empty());
   EXPECT_EQ((std::vector{1, 2, 3}), drain(list));
+}
+
+TEST(IntrusiveList, BothListsCanBeUsedAfterAStealAndMembersMayLeave) {
+  Item one(1), two(2), three(3);
+  First list;
+  First other;
+  other.push_back(one);
+  other.push_back(two);
+  list.steal(other);
+  list.steal(other);
+  other.push_back(three);
+  two.ListHook<FirstTag>::unlink();
+  EXPECT_EQ((std::vector{1}), drain(list));
+  EXPECT_EQ((std::vector{3}), drain(other));
 }
 
 // The use steal() is for: members that come back while the list is served wait for the next round.
