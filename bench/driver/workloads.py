@@ -114,7 +114,8 @@ ECHO = Workload(
     "echo", "B2", "Echo ping-pong",
     "Each connection sends a message and waits for its echo. The server writes back what it read.",
     cases=tuple(echo_cases()), tiny=(echo_case(KIB, 2),),
-    contenders=OURS + PEERS, extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK))
+    contenders=OURS + PEERS, extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK),
+    rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def stream_case(transport, size, connections, contenders=()):
@@ -148,7 +149,7 @@ STREAM = Workload(
     cases=tuple(stream_cases()),
     tiny=(stream_case("tcp", 64 * KIB, 2), stream_case("unix", MIB, 1, OURS[:2]),
           stream_case("pipe", 64 * KIB, 1, OURS[:2])),
-    contenders=OURS[:2] + PEERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK))
+    contenders=OURS[:2] + PEERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def fanout_case(connections, size=16 * KIB):
@@ -159,7 +160,7 @@ def fanout_case(connections, size=16 * KIB):
 FANOUT = Workload(
     "fanout", "B4", "Fan-out", "One message of 16 KiB is written to every connection.",
     cases=tuple(map(fanout_case, (10, 1000, 5000))), tiny=(fanout_case(4),),
-    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_AFTER_WINDOW, RSS_PEAK))
+    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_AFTER_WINDOW, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def pieces_case(pieces, connections=20):
@@ -169,7 +170,8 @@ def pieces_case(pieces, connections=20):
 PIECES = Workload(
     "pieces", "B5", "Header and body",
     "Each request is answered by 1 KiB in two or five write() calls; by hand, by one writev().",
-    cases=tuple(map(pieces_case, (2, 5))), tiny=(pieces_case(5, 2),), contenders=OURS[:2] + PEERS)
+    cases=tuple(map(pieces_case, (2, 5))), tiny=(pieces_case(5, 2),), contenders=OURS[:2] + PEERS,
+    rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def deep_case(writes, contenders=()):
@@ -224,7 +226,7 @@ def relay_case(size):
 RELAY = Workload(
     "relay", "B11", "Relay", "What arrives on one connection is sent on another one; by hand with splice().",
     cases=(relay_case(1024 * MIB),), tiny=(relay_case(MIB),), contenders=OURS[:2], main=COST_OF_BYTE,
-    extras=(BYTES, RSS_PEAK))
+    extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 SENDFILE = Workload(
     "sendfile", "B11", "File server", "Each request is answered by a file of 1 GiB; by hand with sendfile().",
     cases=(bulk_case(1024 * MIB),), tiny=(bulk_case(MIB),), contenders=OURS[:2] + ("asyncio", "uvloop"),
