@@ -407,6 +407,9 @@ void LoopCore::flush_dirty() {
 }
 
 void LoopCore::empty_graveyard() {
+  if (graveyard_.empty()) {
+    return;
+  }
   // What dies may bury others.
   std::vector<std::shared_ptr<void>> dead =
       std::exchange(graveyard_, std::exchange(spare_graveyard_, {}));
