@@ -15,15 +15,19 @@ from . import contenders, document, main, workloads
 from .measure import Measurement
 from .processes import RunFailed, Server, run_load
 from .progress import Progress
+from .render import sentence
 
 ROOT = contenders.BENCH.parent
 KERNEL = "[kernel"
+OTHERS = "all others"
 RECORD = ("perf", "record", "--quiet", "--event", "cpu-clock", "--freq", "3999")
 REPORT = ("perf", "report", "--stdio", "--quiet", "--no-children", "--call-graph", "none",
           "--sort", "dso,symbol", "--fields", "sample,dso,symbol", "--field-separator", "\t")
 WINDOW = ("--warm-up-ms", "100", "--window-ms", "1500")
-ROUNDS = 3
+ROUNDS = 5
 ROWS = 16
+# What costs less is not told by itself.
+LEAST_SHARE = 0.002
 
 
 def samples_of(text):
@@ -58,6 +62,20 @@ def medians(rounds):
     return {key: statistics.median(costs.get(key, 0) for costs in rounds) for key in keys}
 
 
+def without_small(costs, total):
+    """The same, with what is small added up for each object."""
+    found = collections.Counter()
+    for (thing, function), cost in costs.items():
+        found[thing, function if cost >= LEAST_SHARE * total else OTHERS] += cost
+    return dict(found)
+
+
+def difference(key, costs):
+    """How far the contenders are apart in one function; with one of them alone, what it costs."""
+    values = [of_one.get(key, 0) for of_one in costs]
+    return max(values) - (min(values) if len(values) > 1 else 0)
+
+
 def short(function):
     """A function's name without what it is given and where it lies."""
     name = function.split("(")[0] if not function.startswith("(") else function
@@ -72,17 +90,18 @@ def parts_of(costs):
 
 
 def rows_of(case):
-    """First the parts, then the functions that cost someone most; a column for each contender."""
+    """First the parts, then the functions in which contenders differ most; a column for each contender."""
     names = list(case["costs"])
     costs = {name: {tuple(key.split("\t")): cost for key, cost in case["costs"][name].items()} for name in names}
     parts = {name: parts_of(costs[name]) for name in names}
     for part in ("kernel", "libraries", "its own code"):
         yield [f"**{part}**", *[parts[name][part] for name in names]]
     keys = {key for name in names for key in costs[name]}
-    most = sorted(keys, key=lambda key: -max(costs[name].get(key, 0) for name in names))[:ROWS]
+    most = sorted(keys, key=lambda key: difference(key, costs.values()), reverse=True)[:ROWS]
     for thing, function in most:
         where = "" if place_of(thing) == "kernel" else f" ({thing})"
-        yield [f"`{short(function)}`{where}", *[costs[name].get((thing, function), 0) for name in names]]
+        name = function if function == OTHERS else f"`{short(function)}`"
+        yield [f"{name}{where or ' (kernel)'}", *[costs[name].get((thing, function), 0) for name in names]]
 
 
 def text_of(one):
@@ -90,10 +109,10 @@ def text_of(one):
     result = one["results"][0]
     workload = workloads.BY_NAME[result["workload"]]
     lines = [f"# {workload.title}: where the time goes", "",
-             f"Written by `bench/profile --workload {workload.name}`. {workload.main.title[:1].upper()}"
-             f"{workload.main.title[1:]} in {workload.main.unit}, shared out over the functions by the samples of "
-             f"`perf record`: medians of {result['rounds']} rounds. {result['pinning'][:1].upper()}"
-             f"{result['pinning'][1:]}. Sluice {one['sluice']}.", ""]
+             f"Written by `bench/profile --workload {workload.name}`. {sentence(workload.main.title)} in "
+             f"{workload.main.unit}, shared out over the functions by the samples of `perf record`: medians of "
+             f"{result['rounds']} rounds, the functions in which contenders differ most first. "
+             f"{sentence(result['pinning'])}. Sluice {one['sluice']}.", ""]
     for case in result["cases"]:
         names = list(case["costs"])
         lines += [f"## {case['case']}", "",
@@ -116,9 +135,11 @@ class Profile(Measurement):
                 runs = [one[name] for one in case["rounds"] if name in one]
                 if not runs:
                     continue
+                cost = statistics.median(self.workload.main.of(run) for run in runs)
                 costs = medians([costs_of(run.pop("samples"), self.workload.main.of(run)) for run in runs])
-                case["costs"][name] = {"\t".join(key): cost for key, cost in costs.items()}
-                case["cost"][name] = statistics.median(self.workload.main.of(run) for run in runs)
+                case["cost"][name] = cost
+                case["costs"][name] = {"\t".join(key): of_key
+                                       for key, of_key in without_small(costs, cost).items()}
             case["rounds"] = len(case.pop("rounds"))
         return {**result, "rounds": self.settings.repeat}
 

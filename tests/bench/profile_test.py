@@ -35,6 +35,17 @@ class SamplesTest(unittest.TestCase):
         self.assertEqual(profile.medians([{"a": 3}, {"a": 5, "b": 1}, {"a": 4}]), {"a": 4, "b": 0})
 
 
+    def test_what_is_small_is_added_up_for_each_object(self):
+        costs = {("a", "big"): 99.0, ("a", "tiny"): 0.1, ("a", "less"): 0.1, ("b", "tiny"): 0.15}
+        self.assertEqual(profile.without_small(costs, 100),
+                         {("a", "big"): 99.0, ("a", profile.OTHERS): 0.2, ("b", profile.OTHERS): 0.15})
+
+    def test_contenders_are_compared_by_function_and_one_alone_by_its_cost(self):
+        self.assertEqual(profile.difference("f", [{"f": 10}, {"f": 4}]), 6)
+        self.assertEqual(profile.difference("f", [{"f": 10}, {}]), 10)
+        self.assertEqual(profile.difference("f", [{"f": 10}]), 10)
+
+
 class PageTest(unittest.TestCase):
     def setUp(self):
         costs = {"\t".join(key): cost for key, cost in profile.costs_of(profile.samples_of(REPORT), 500).items()}
@@ -48,6 +59,8 @@ class PageTest(unittest.TestCase):
     def test_functions_are_named_without_what_they_are_given(self):
         names = [row[0] for row in profile.rows_of(self.case)]
         self.assertIn("`sluice::Queue::push` (bench_sluice)", names)
+        self.assertEqual(names[3], "`sluice::Queue::push` (bench_sluice)", "150 more than by hand")
+        self.assertEqual(names[4], "`tcp_sendmsg_locked` (kernel)", "100 less")
 
     def test_the_page_has_a_column_for_each_contender(self):
         one = {"sluice": "1234567", "results": [{"workload": "echo", "rounds": 3, "pinning": "somewhere",
