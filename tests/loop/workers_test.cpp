@@ -135,7 +135,11 @@ TEST_F(FileWorkers, WhatOneEndThrowsDoesNotKeepTheNextFromBeingTold) {
   core_.set_exception_handler(
       [&](const ExceptionContext& context) { reported += context.what() + ";"; });
   diary_->gate.open();
-  submit("a", [] { throw std::runtime_error("thrown"); });
+  // Each has a thread of its own, so either may be the last one.
+  submit("a", [this] {
+    core_.stop();
+    throw std::runtime_error("thrown");
+  });
   submit("b", [this] { core_.stop(); });
   while (diary_->texts.size() < 2) {
     core_.run_forever();
