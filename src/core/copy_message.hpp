@@ -7,23 +7,34 @@
 
 namespace sluice::core {
 
-/// Copies `from`, not empty, to `to`, which does not overlap it. What most messages are, 16 to 64
-/// bytes, is copied in place, by halves that overlap: calling memcpy() takes longer than its work.
-inline void copy_message(std::byte* to, Bytes from) noexcept {
+/// What most messages are long, in bytes: they are worth copying in place, for calling memcpy()
+/// takes longer than its work.
+struct ShortMessage {
+  static constexpr std::size_t least = 16;
+  static constexpr std::size_t most = 128;
+  [[nodiscard]] static constexpr bool is(std::size_t size) noexcept {
+    return size - least <= most - least;
+  }
+};
+
+/// Copies `from`, a short message, to `to`, which does not overlap it: from both ends, by moves of
+/// a constant size that overlap in the middle.
+inline void copy_short_message(std::byte* to, Bytes from) noexcept {
   constexpr std::size_t step = 16;
-  const std::size_t size = from.size();
-  if (size < step || size > 4 * step) {
-    std::memcpy(to, from.data(), size);
-    return;
-  }
-  // Each of a constant size, which the compiler makes one move.
   const std::byte* const begin = from.data();
-  std::memcpy(to, begin, step);
+  const std::size_t size = from.size();
+  const auto from_both_ends = [&](std::size_t at) {
+    std::memcpy(to + at, begin + at, step);
+    std::memcpy(to + size - step - at, begin + size - step - at, step);
+  };
   if (size > 2 * step) {
-    std::memcpy(to + step, begin + step, step);
-    std::memcpy(to + size - 2 * step, begin + size - 2 * step, step);
+    if (size > 4 * step) {
+      from_both_ends(3 * step);
+      from_both_ends(2 * step);
+    }
+    from_both_ends(step);
   }
-  std::memcpy(to + size - step, begin + size - step, step);
+  from_both_ends(0);
 }
 
 }  // namespace sluice::core

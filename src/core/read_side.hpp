@@ -37,29 +37,22 @@ class Source {
   [[nodiscard]] virtual bool short_read_empties() const noexcept = 0;
 };
 
-/// What a ReadSide needs of its transport. The delivering calls may come back into the ReadSide,
-/// and may close the transport.
-class ReadSideHost {
- public:
-  ReadSideHost() = default;
-  ReadSideHost(const ReadSideHost&) = delete;
-  ReadSideHost& operator=(const ReadSideHost&) = delete;
-
-  /// The memory for the next read; empty when there is none because the transport was lost over it.
-  virtual std::span<std::byte> read_memory() = 0;
-  /// `count` bytes are at the front of that memory.
-  virtual void deliver(std::span<std::byte> memory, std::size_t count) = 0;
-  virtual void deliver_end() = 0;
-  virtual void read_failed(std::error_code error) = 0;
-  /// Call on_ready(data) in the next turn.
-  virtual void request_read() noexcept = 0;
-
- protected:
-  ~ReadSideHost() = default;
-};
-
 /// The read half of every transport: pausing, the end of file, one read per event, and the memory
 /// that edge-triggered readiness demands.
+///
+/// It keeps nothing but its state, for every connection has one; its transport, the Host, hands
+/// itself over with each call, and what to read from, a Source or what is read like one. What a
+/// ReadSide needs of it, where delivering may come back into the ReadSide, and may close the
+/// transport:
+///
+///     const Lifecycle& life() const;
+///     std::uint64_t polls() const;            // how often the loop has polled for readiness
+///     std::span<std::byte> read_memory();     // for the next read; empty when there is none
+///                                             // because the transport was lost over it
+///     void deliver(std::span<std::byte> memory, std::size_t count);  // at the front of it
+///     void deliver_end();
+///     void read_failed(std::error_code error);
+///     void request_read();                    // call on_ready(data) in the next turn
 class ReadSide {
  public:
   enum class State : std::uint8_t {
@@ -72,22 +65,21 @@ class ReadSide {
     hangup,  ///< The other end is done or broken: reading goes on until it says so.
   };
 
-  /// `polls` counts how often the loop has polled for readiness; null if readiness is never
-  /// reported late.
-  ReadSide(Source& source, ReadSideHost& host, const Lifecycle& life,
-           const std::uint64_t* polls = nullptr) noexcept
-      : source_(&source), host_(&host), life_(&life), polls_(polls) {}
-
   [[nodiscard]] State state() const noexcept { return state_; }
-  [[nodiscard]] bool is_reading() const noexcept {
-    return state_ == State::reading && life_->open();
+  [[nodiscard]] bool is_reading(const Lifecycle& life) const noexcept {
+    return state_ == State::reading && life.open();
   }
-  /// Reads from `source` from now on; what was known of the old one's readiness holds for it.
-  void set_source(Source& source) noexcept { source_ = &source; }
-  void pause() noexcept;
-  void resume() noexcept;
-  /// One read, if data is wanted.
-  void on_ready(Readiness readiness);
+  void pause(const Lifecycle& life) noexcept {
+    if (is_reading(life)) {
+      state_ = State::paused;
+    }
+  }
+  template <class Host>
+  void resume(Host& host) noexcept;
+  /// One read from `source`, if data is wanted. What is known of the readiness of one source holds
+  /// for the one that takes its place.
+  template <class Host, class Source>
+  void on_ready(Host& host, Source& source, Readiness readiness);
 
  private:
   /// What edge-triggered readiness has told and no read has refuted yet.
@@ -97,13 +89,78 @@ class ReadSide {
     until_ended,  ///< The other end hung up: no edge will come any more.
   };
 
-  Source* source_;
-  ReadSideHost* host_;
-  const Lifecycle* life_;
-  const std::uint64_t* polls_;
-  std::uint64_t resumed_after_poll_ = 0;
+  void note(Readiness readiness) noexcept {
+    if (readiness == Readiness::hangup) {
+      unread_ = Unread::until_ended;
+    } else if (unread_ == Unread::none) {
+      unread_ = Unread::maybe;
+    }
+  }
+  template <class Host, class Source>
+  void take(Host& host, const Source& source, std::span<std::byte> memory,
+            const SourceResult& result);
+
+  // Of the count of polls. That it wraps around does no harm: at worst a read waits for one more
+  // turn.
+  std::uint32_t resumed_after_poll_ = 0;
   State state_ = State::reading;
   Unread unread_ = Unread::none;
 };
+
+template <class Host>
+void ReadSide::resume(Host& host) noexcept {
+  if (!host.life().open() || state_ != State::paused) {
+    return;
+  }
+  state_ = State::reading;
+  resumed_after_poll_ = static_cast<std::uint32_t>(host.polls());
+  if (unread_ != Unread::none) {
+    host.request_read();
+  }
+}
+
+template <class Host, class Source>
+void ReadSide::on_ready(Host& host, Source& source, Readiness readiness) {
+  note(readiness);
+  if (!is_reading(host.life())) {
+    return;
+  }
+  // Readiness that is older than resume() is for the next turn (W-153).
+  if (resumed_after_poll_ == static_cast<std::uint32_t>(host.polls())) {
+    host.request_read();
+    return;
+  }
+  const std::span<std::byte> memory = host.read_memory();
+  // Asking the protocol for memory ran its code: it may have paused or closed.
+  if (!memory.empty() && is_reading(host.life())) {
+    take(host, source, memory, source.read(memory));
+  }
+}
+
+template <class Host, class Source>
+void ReadSide::take(Host& host, const Source& source, std::span<std::byte> memory,
+                    const SourceResult& result) {
+  switch (result.kind) {
+    case SourceResult::Kind::received:
+      if (unread_ == Unread::maybe && result.count < memory.size() && source.short_read_empties()) {
+        unread_ = Unread::none;
+      } else {
+        host.request_read();
+      }
+      host.deliver(memory, result.count);
+      return;
+    case SourceResult::Kind::would_block:
+      unread_ = Unread::none;
+      return;
+    case SourceResult::Kind::end:
+      state_ = State::ended;
+      host.deliver_end();
+      return;
+    case SourceResult::Kind::failed:
+      state_ = State::ended;
+      host.read_failed(result.error);
+      return;
+  }
+}
 
 }  // namespace sluice::core

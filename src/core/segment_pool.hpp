@@ -3,27 +3,39 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "core/check.hpp"
-#include "sluice/buffer.hpp"
+#include "sluice/bytes.hpp"
 
 namespace sluice::core {
 
 struct Slab;
 
 /// A run of queued bytes: of a slab, or of a linked Buffer.
-struct Segment {
+class Segment {
+ public:
   Segment* next = nullptr;
   Bytes bytes;
-  Slab* slab = nullptr;  ///< null for a linked Buffer
-  Buffer owner;
+
+  /// The slab that the bytes are in; null for those of a linked Buffer.
+  [[nodiscard]] Slab* slab() const noexcept { return keeper_.get(); }
+  /// Empty until it keeps something.
+  void keep(Slab* slab) noexcept { keeper_ = {std::shared_ptr<void>(), slab}; }
+  void keep(std::shared_ptr<const void> owner) noexcept { keeper_ = {std::move(owner), nullptr}; }
+  void let_go() noexcept { keeper_.reset(); }
+
+ private:
+  // Points to a slab that it does not own, or owns what a Buffer shares and points to nothing: a
+  // fan-out has a segment for each connection, and two members would make it a third larger.
+  std::shared_ptr<Slab> keeper_;
 };
 
 /// Memory for small writes, shared by the neighbouring segments that were copied into it. It brings
 /// the first of them along: as a rule there is no other.
 struct Slab {
-  static constexpr std::size_t capacity = 32 * 1024 - 96;
+  static constexpr std::size_t capacity = 32 * 1024 - 72;
 
   Slab* next_free = nullptr;
   std::uint32_t references =
@@ -117,14 +129,14 @@ inline Segment* SegmentPool::new_segment() {
 }
 
 inline void SegmentPool::release(Segment* segment) noexcept {
-  if (Slab* const slab = std::exchange(segment->slab, nullptr); slab != nullptr) {
+  Slab* const slab = segment->slab();
+  segment->let_go();
+  if (slab != nullptr) {
     const bool brought_along = segment == &slab->first;
     release(slab);
     if (brought_along) {
       return;
     }
-  } else {
-    segment->owner = Buffer();
   }
   if (free_segment_count_ >= segment_reserve) {
     --segments_alive_;

@@ -43,13 +43,13 @@ void WriteQueue::append(Buffer buffer) {
   close_lane();
   Segment* segment = pool_->new_segment();
   segment->bytes = buffer.bytes();
-  segment->owner = std::move(buffer);
+  segment->keep(std::move(buffer).owner());
   push(segment);
   settled_ += segment->bytes.size();
 }
 
 bool WriteQueue::tail_is_open() const noexcept {
-  return open_slab_ != nullptr && tail_ != nullptr && tail_->slab == open_slab_ &&
+  return open_slab_ != nullptr && tail_ != nullptr && tail_->slab() == open_slab_ &&
          tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage.data() + open_slab_->used;
 }
 
@@ -61,7 +61,7 @@ void WriteQueue::open_fresh_slab() {
 }
 
 void WriteQueue::push_into_open_slab(Segment* segment) noexcept {
-  segment->slab = open_slab_;
+  segment->keep(open_slab_);
   segment->bytes = Bytes(open_slab_->storage.data() + open_slab_->used, 0);
   ++open_slab_->references;
   push(segment);
@@ -111,11 +111,14 @@ std::size_t WriteQueue::gather(std::span<Bytes> pieces) noexcept {
   check(!in_flight(), "nothing is gathered while bytes are in flight");
   close_lane();
   std::size_t count = 0;
-  std::size_t left = front_size();
-  for (const Segment* segment = head_; left > 0 && count < pieces.size(); segment = segment->next) {
+  std::size_t gathered = 0;
+  const std::size_t front = front_size();
+  const std::size_t most = std::min(front, gather_bytes);
+  for (const Segment* segment = head_; gathered < most && count < pieces.size();
+       segment = segment->next) {
     // Bytes on both sides of a range may share a segment.
-    const Bytes piece = segment->bytes.first(std::min(left, segment->bytes.size()));
-    left -= piece.size();
+    const Bytes piece = segment->bytes.first(std::min(front - gathered, segment->bytes.size()));
+    gathered += piece.size();
     pieces[count++] = piece;
   }
   return count;
@@ -218,7 +221,7 @@ ExternalResult WriteQueue::fetch_external() {
   const auto most =
       static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), fetch_bytes));
   const ExternalResult result = range.read(std::span(slab->storage).first(most));
-  segment->slab = slab;
+  segment->keep(slab);
   if (result.kind != ExternalResult::Kind::moved) {
     pool_->release(segment);
     return result;

@@ -21,7 +21,7 @@ constexpr std::size_t few_pieces = 16;
 // never throws, not even after write_eof() (a deliberate difference from asyncio, which looks at
 // write_eof() first).
 void WriteSide::refuse(std::size_t bytes, const char* call) {
-  if (life_->open()) {
+  if (life_.open()) {
     throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
   }
   if (bytes > 0) {
@@ -57,12 +57,12 @@ void WriteSide::count(std::uint32_t& counter, std::uint32_t RareCounts::*wraps) 
   }
 }
 
-// What is done for a write that is not just one more of many.
+// What is done for a write that is not just one more of many, unless it is one and long.
 void WriteSide::write_and_look(Bytes data) {
-  if (!admit(data.size(), "write()")) {
+  if (queue_.append_in_lane(data) || !admit(data.size(), "write()")) {
     return;
   }
-  const bool at_once = *timing_ == WriteTiming::at_once;
+  const bool at_once = ground_->timing == WriteTiming::at_once;
   const std::size_t high = marks_.limits().high;
   if (flow_ == FlowState::idle && !at_once && data.size() < direct_send_bytes &&
       data.size() <= high) {
@@ -92,7 +92,7 @@ void WriteSide::begin_run(Bytes data, std::size_t high) {
 // The next writes need only be appended for as long as they neither find an idle sink nor cross the
 // high mark: then a look at each would find nothing to do. What changes that closes the lane.
 void WriteSide::open_lane() noexcept {
-  if (!life_->open() || half_ != HalfState::open || flow_ == FlowState::idle) {
+  if (!life_.open() || half_ != HalfState::open || flow_ == FlowState::idle) {
     return;
   }
   if (size() <= marks_.limits().high) {
@@ -121,7 +121,7 @@ void WriteSide::write_frame(Bytes header, Bytes payload) {
   if (!admit(bytes, "sendto()")) {
     return;
   }
-  const bool now = *timing_ == WriteTiming::at_once || payload.size() >= direct_send_bytes;
+  const bool now = ground_->timing == WriteTiming::at_once || payload.size() >= direct_send_bytes;
   if (now && flow_ == FlowState::idle && !sink_keeps_bytes_) {
     send_frame(header, payload);
     return;
@@ -183,7 +183,7 @@ void WriteSide::write_list(std::span<const Piece> pieces, Append append) {
     return;
   }
   // asyncio makes its one attempt here even when older bytes are waiting (W-25).
-  if (*timing_ == WriteTiming::at_once && flow_ == FlowState::blocked) {
+  if (ground_->timing == WriteTiming::at_once && flow_ == FlowState::blocked) {
     if (push_out()) {
       check_resume();
     }
@@ -244,7 +244,7 @@ void WriteSide::send_with(Bytes borrowed) {
 
 // What every write does once its bytes are queued.
 void WriteSide::after_append() {
-  const bool at_once = *timing_ == WriteTiming::at_once;
+  const bool at_once = ground_->timing == WriteTiming::at_once;
   if (flow_ == FlowState::idle) {
     flow_ = FlowState::dirty;
     if (at_once) {
@@ -265,7 +265,7 @@ void WriteSide::after_append() {
 // Sending from inside write() may have reached the low mark; the protocol is told at the end of the
 // turn.
 void WriteSide::request_resume_if_low() {
-  if (life_->alive() && paused() && size() <= marks_.limits().low) {
+  if (life_.alive() && paused() && size() <= marks_.limits().low) {
     host_->request_flush();
   }
 }
@@ -327,9 +327,7 @@ SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
 // What is known after every attempt, whatever came of it.
 void WriteSide::note_attempt(const SinkResult& result, std::size_t offered) {
   ++send_calls_;
-  if (polls_ != nullptr) {
-    tried_after_poll_ = *polls_;
-  }
+  tried_after_poll_ = ground_->polls;
   if (result.kind == SinkResult::Kind::would_block) {
     count(would_blocks_, &RareCounts::would_block_wraps);
   } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
@@ -399,7 +397,7 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
 }
 
 void WriteSide::flush(FlushCause cause) {
-  if (!life_->alive()) {
+  if (!life_.alive()) {
     return;
   }
   const FlowState due = cause == FlushCause::readiness ? FlowState::blocked : FlowState::dirty;
@@ -413,7 +411,7 @@ void WriteSide::flush(FlushCause cause) {
   }
   queue_.close_lane();
   // An attempt since the poll that found the sink ready knows better: it filled it.
-  if (cause == FlushCause::readiness && polls_ != nullptr && tried_after_poll_ == *polls_) {
+  if (cause == FlushCause::readiness && tried_after_poll_ == ground_->polls) {
     return;
   }
   if (push_out()) {
@@ -430,7 +428,7 @@ void WriteSide::complete(SinkResult result) {
   // All bytes are ours again, until the result says what became of them.
   queue_.acknowledge(0);
   flow_ = FlowState::dirty;
-  if (!life_->alive()) {
+  if (!life_.alive()) {
     // discard() has counted all of them, not knowing that some would still be taken.
     bytes_written_ += result.count;
     bytes_discarded_ -= result.count;
@@ -444,7 +442,7 @@ void WriteSide::complete(SinkResult result) {
 }
 
 void WriteSide::sink_ready() {
-  if (life_->alive() && flow_ == FlowState::blocked) {
+  if (life_.alive() && flow_ == FlowState::blocked) {
     queue_.close_lane();
     flow_ = FlowState::dirty;
     host_->request_flush();
@@ -461,14 +459,14 @@ void WriteSide::set_sink(Sink& sink) noexcept {
 // empty.
 void WriteSide::after_progress(FlushCause cause) {
   check_resume();
-  if (life_->alive() && empty()) {
+  if (life_.alive() && empty()) {
     settle(cause);
   }
 }
 
 // What was put off until everything has gone.
 void WriteSide::settle(FlushCause cause) {
-  if (life_->draining()) {
+  if (life_.draining()) {
     host_->drained(cause);
   } else if (half_ == HalfState::eof_pending) {
     shut_down();
@@ -476,7 +474,7 @@ void WriteSide::settle(FlushCause cause) {
 }
 
 void WriteSide::check_pause() {
-  if (life_->alive() && marks_.crossed_high(size())) {
+  if (life_.alive() && marks_.crossed_high(size())) {
     count(pauses_, &RareCounts::pause_wraps);
     const Callout outer = std::exchange(callout_, Callout::pausing);
     host_->call_pause_writing();
@@ -488,7 +486,7 @@ void WriteSide::check_resume() {
   if (callout_ == Callout::none) {
     resume_check_ = ResumeCheck::none;
   }
-  if (!life_->alive() || !paused() || size() > marks_.limits().low) {
+  if (!life_.alive() || !paused() || size() > marks_.limits().low) {
     return;
   }
   if (callout_ != Callout::none) {
@@ -504,7 +502,7 @@ void WriteSide::check_resume() {
 }
 
 void WriteSide::catch_up(bool told_paused) {
-  if (!life_->alive() || told_paused == paused()) {
+  if (!life_.alive() || told_paused == paused()) {
     return;
   }
   const Callout outer = std::exchange(callout_, paused() ? Callout::pausing : Callout::resuming);
@@ -520,7 +518,7 @@ void WriteSide::set_limits(std::optional<std::size_t> high, std::optional<std::s
 }
 
 void WriteSide::write_eof() {
-  if (!life_->open() || half_ != HalfState::open) {
+  if (!life_.open() || half_ != HalfState::open) {
     return;
   }
   queue_.close_lane();
@@ -545,7 +543,7 @@ void WriteSide::fail(std::error_code error) {
 }
 
 void WriteSide::discard(std::error_code reason) noexcept {
-  check(!life_->alive(), "bytes are discarded only when the transport is lost");
+  check(!life_.alive(), "bytes are discarded only when the transport is lost");
   std::shared_ptr<External> ranges = queue_.take_externals();
   peak_ = std::max(peak_, queue_.size());
   bytes_discarded_ += queue_.size();
@@ -559,12 +557,12 @@ void WriteSide::discard(std::error_code reason) noexcept {
 
 void WriteSide::check_invariants() const noexcept {
   queue_.check_invariants();
-  check(life_->alive() || size() == 0, "a lost transport buffers nothing");
-  check((flow_ == FlowState::idle) == queue_.empty() || !life_->alive(),
+  check(life_.alive() || size() == 0, "a lost transport buffers nothing");
+  check((flow_ == FlowState::idle) == queue_.empty() || !life_.alive(),
         "idle means that the queue is empty");
   check((flow_ == FlowState::in_flight) == queue_.in_flight(), "in flight means submitted");
-  check(queue_.lane_room() == 0 || !life_->open() ||
-            (half_ == HalfState::open && flow_ != FlowState::idle &&
+  check(queue_.lane_room() == 0 ||
+            (life_.open() && half_ == HalfState::open && flow_ != FlowState::idle &&
              (size() + queue_.lane_room() <= marks_.limits().high ||
               (paused() && flow_ != FlowState::dirty))),
         "in the lane a write finds nothing to do but to append");

@@ -7,6 +7,7 @@
 #include <span>
 #include <system_error>
 
+#include "core/common_ground.hpp"
 #include "core/lifecycle.hpp"
 #include "core/sink.hpp"
 #include "core/watermarks.hpp"
@@ -14,12 +15,6 @@
 #include "sluice/transport.hpp"
 
 namespace sluice::core {
-
-/// When a write that finds nothing in its way is sent; the loop sets it, its write sides read it.
-enum class WriteTiming : std::uint8_t {
-  at_once,  ///< Inside write(): the policy says so, or no turn is running that would flush later.
-  end_of_turn,  ///< Together with the turn's other writes.
-};
 
 /// Why a flush happens.
 enum class FlushCause : std::uint8_t {
@@ -92,31 +87,33 @@ class WriteSide {
   static constexpr std::uint8_t drop_warning_threshold = 5;
 
   struct Parts {
-    SegmentPool& pool;
+    const CommonGround& ground;
     Sink& sink;
     WriteSideHost& host;
-    const Lifecycle& life;
-    const WriteTiming& timing;
     DropRule drop_rule;
-    /// How often the loop has polled for readiness; null if readiness is never reported late.
-    const std::uint64_t* polls = nullptr;
   };
   /// All parts must outlive the WriteSide.
   explicit WriteSide(const Parts& parts) noexcept
-      : queue_(parts.pool),
+      : queue_(parts.ground.pool),
         sink_(&parts.sink),
         host_(&parts.host),
-        life_(&parts.life),
-        timing_(&parts.timing),
-        polls_(parts.polls),
+        ground_(&parts.ground),
         drop_rule_(parts.drop_rule),
         sink_keeps_bytes_(parts.sink.keeps_bytes()),
         drops_counted_(parts.drop_rule == DropRule::count_every_loss ? 1 : 0) {}
 
+  /// The life of the transport, which belongs to what it does with its bytes.
+  [[nodiscard]] const Lifecycle& life() const noexcept { return life_; }
+  /// As Lifecycle::move_to; the transport does what the new state asks for.
+  [[nodiscard]] bool move_to(LifeState next) noexcept {
+    queue_.close_lane();
+    return life_.move_to(next);
+  }
+
   // The contract of WriteTransport; see sluice/transport.hpp.
   void write(Bytes data) {
     // One of many in a row: it is only appended.
-    if (!life_->open() || !queue_.append_in_lane(data)) {
+    if (!queue_.append_short_in_lane(data)) {
       write_and_look(data);
     }
   }
@@ -140,7 +137,7 @@ class WriteSide {
   bool remove_external(const External& range);
 
   /// Bytes that the sink has not taken; 0 once the transport is lost.
-  [[nodiscard]] std::size_t size() const noexcept { return life_->alive() ? queue_.size() : 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return life_.alive() ? queue_.size() : 0; }
   [[nodiscard]] WriteBufferLimits limits() const noexcept { return marks_.limits(); }
   [[nodiscard]] WriteStatistics statistics() const noexcept;
 
@@ -169,7 +166,7 @@ class WriteSide {
 
   /// Neither bytes nor external ranges wait.
   [[nodiscard]] bool empty() const noexcept {
-    return size() == 0 && (queue_.empty() || !life_->alive());
+    return size() == 0 && (queue_.empty() || !life_.alive());
   }
   /// Whether external ranges are queued, which size() does not count.
   [[nodiscard]] bool has_ranges() const noexcept { return queue_.has_external(); }
@@ -209,7 +206,7 @@ class WriteSide {
   void open_lane() noexcept;
   void note_peak() noexcept;
   [[nodiscard]] bool admit(std::size_t bytes, const char* call) {
-    if (life_->open() && half_ == HalfState::open) {
+    if (life_.open() && half_ == HalfState::open) {
       return bytes > 0;
     }
     refuse(bytes, call);
@@ -253,9 +250,7 @@ class WriteSide {
   std::uint32_t pauses_ = 0;
   Sink* sink_;
   WriteSideHost* host_;
-  const Lifecycle* life_;
-  const WriteTiming* timing_;
-  const std::uint64_t* polls_;
+  const CommonGround* ground_;
   std::uint64_t tried_after_poll_ = 0;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t bytes_discarded_ = 0;
@@ -271,9 +266,10 @@ class WriteSide {
   DropRule drop_rule_;
   bool sink_keeps_bytes_;
   std::uint8_t drops_counted_;  // as far as the threshold
+  Lifecycle life_;
 };
 
 // Every connection has one.
-static_assert(sizeof(WriteSide) <= 200);
+static_assert(sizeof(WriteSide) <= 192);
 
 }  // namespace sluice::core

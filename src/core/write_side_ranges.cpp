@@ -11,7 +11,7 @@
 namespace sluice::core {
 
 void WriteSide::write_external(std::shared_ptr<External> range, const char* call) {
-  check(life_->open(), "ranges are given to open transports only");
+  check(life_.open(), "ranges are given to open transports only");
   if (half_ != HalfState::open) {
     throw std::logic_error(std::string("Cannot call ") + call + " after write_eof()");
   }
@@ -28,7 +28,7 @@ bool WriteSide::remove_external(const External& range) {
   }
   if (queue_.empty()) {
     flow_ = FlowState::idle;
-    if (life_->alive() && empty()) {
+    if (life_.alive() && empty()) {
       settle(FlushCause::end_of_turn);
     }
   }
@@ -54,7 +54,7 @@ bool WriteSide::push_ranges() {
       break;
     }
   }
-  return progress && life_->alive();
+  return progress && life_.alive();
 }
 
 // One attempt on the range at the front. Whether there was progress; the transport is not lost
@@ -74,9 +74,7 @@ bool WriteSide::push_range(std::size_t& budget) {
     return fetch_range();
   }
   ++send_calls_;
-  if (polls_ != nullptr) {
-    tried_after_poll_ = *polls_;
-  }
+  tried_after_poll_ = ground_->polls;
   switch (result.kind) {
     case ExternalResult::Kind::moved:
       bytes_written_ += result.count;
@@ -117,7 +115,7 @@ bool WriteSide::fetch_range() {
   }
   move_on();
   note_growth();
-  return life_->alive();
+  return life_.alive();
 }
 
 // The range at the front is over. One that could not be read leaves a hole in the stream, which is
@@ -130,7 +128,7 @@ bool WriteSide::range_ended(ExternalEnd end, std::error_code error) {
     fail(error);
   }
   range->left(end, error);
-  return life_->alive();
+  return life_.alive();
 }
 
 // Something has gone, and the sink has not said that it is full.

@@ -279,13 +279,13 @@ void LoopCore::run_turn() {
   // 1, 2
   reactor_.poll(poll_timeout());
   inbox_.forgo_wake_up();
-  ++polls_;
+  ++ground_.polls;
   // 3
   if (options_.write_policy == WritePolicy::coalesce) {
-    write_timing_ = core::WriteTiming::end_of_turn;
+    ground_.timing = core::WriteTiming::end_of_turn;
   }
   if (has_posted()) {
-    collect_posted();
+    take_posted();
   }
   // Taken before anything runs: what is queued meanwhile waits for the next turn (W-162).
   NodeQueue batch = std::move(soon_path_.ready);
@@ -295,6 +295,9 @@ void LoopCore::run_turn() {
   owed.steal(owed_);
   NodeQueue due = take_due();
   run_batch(batch);
+  if (!posted_.empty()) {
+    run_posted();
+  }
   while (!departing.empty()) {
     Resident& resident = departing.pop_front();
     timed([&] { guarded("Exception in callback", nullptr, nullptr, [&] { resident.depart(); }); });
@@ -310,8 +313,25 @@ void LoopCore::run_turn() {
   run_batch(due);
   // 4
   flush_dirty();
-  write_timing_ = core::WriteTiming::at_once;
+  ground_.timing = core::WriteTiming::at_once;
   empty_graveyard();
+}
+
+// What is to run behind the queue. As a rule nobody has asked for its place in there, and it runs
+// from where it was posted to.
+void LoopCore::take_posted() noexcept {
+  if (next_arrived_ < arrived_.size()) {
+    collect_posted();
+  } else {
+    posted_ = inbox_.take(std::move(posted_));
+  }
+}
+
+void LoopCore::run_posted() {
+  for (detail::Callback& callback : posted_) {
+    run(callback);
+  }
+  posted_.clear();
 }
 
 NodeQueue LoopCore::take_due() {
@@ -360,10 +380,14 @@ void LoopCore::run_batch(NodeQueue& batch) {
 
 void LoopCore::run_node(CallbackNode& node) {
   node.state = CallbackNode::State::done;
+  run(node.callback);
+}
+
+void LoopCore::run(detail::Callback& callback) {
   timed([&] {
-    guarded("Exception in callback", nullptr, nullptr, [&] { node.callback(); });
+    guarded("Exception in callback", nullptr, nullptr, [&] { callback(); });
     // Destroyed here, not with the batch: what it captured should not outlive its run.
-    node.callback.reset();
+    callback.reset();
   });
 }
 
@@ -380,11 +404,12 @@ void LoopCore::serve(Watcher& watcher, IoEvents events) {
 // In debug mode, tells which callbacks hold up the loop (W-175).
 template <class Run>
 void LoopCore::timed(Run run) {
-  const TimePoint start = options_.debug ? time() : TimePoint{};
-  run();
   if (!options_.debug) {
+    run();
     return;
   }
+  const TimePoint start = time();
+  run();
   const std::chrono::nanoseconds took = time() - start;
   if (took >= options_.slow_callback_duration) {
     const double in_seconds = std::chrono::duration<double>(took).count();
@@ -427,7 +452,7 @@ void LoopCore::request_flush(Flushable& flushable) noexcept {
 }
 
 void LoopCore::flush_early(Flushable& flushable) {
-  if (write_timing_ == core::WriteTiming::end_of_turn && flushable.linked()) {
+  if (ground_.timing == core::WriteTiming::end_of_turn && flushable.linked()) {
     flushable.unlink();
     flushable.on_end_of_turn();
     // One burst for each turn: what is left waits as if the turn's end had left it.

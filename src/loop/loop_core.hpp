@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/check.hpp"
+#include "core/common_ground.hpp"
 #include "core/intrusive_list.hpp"
 #include "core/segment_pool.hpp"
 #include "core/write_side.hpp"
@@ -152,9 +153,7 @@ class LoopCore {
   [[nodiscard]] Workers& file_workers();
   [[nodiscard]] SharedDescriptions& shared_descriptions() noexcept { return shared_descriptions_; }
   [[nodiscard]] core::SegmentPool& segment_pool() noexcept { return segment_pool_; }
-  [[nodiscard]] const core::WriteTiming& write_timing() const noexcept { return write_timing_; }
-  /// Counts the polls, from 1.
-  [[nodiscard]] const std::uint64_t& polls() const noexcept { return polls_; }
+  [[nodiscard]] const core::CommonGround& ground() const noexcept { return ground_; }
   /// The memory that all transports read into, one after the other.
   [[nodiscard]] std::span<std::byte> read_memory();
   /// The same for datagrams; a page of it that no datagram reaches is never touched.
@@ -189,6 +188,9 @@ class LoopCore {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> poll_timeout();
   void run_batch(NodeQueue& batch);
   void run_node(CallbackNode& node);
+  void take_posted() noexcept;
+  void run_posted();
+  void run(detail::Callback& callback);
   void serve(Watcher& watcher, IoEvents events);
   template <class Run>
   void timed(Run run);
@@ -200,6 +202,7 @@ class LoopCore {
   std::shared_ptr<sys::SystemCalls> sys_;
   std::shared_ptr<Log> log_;
   core::SegmentPool segment_pool_;
+  core::CommonGround ground_{segment_pool_};
   NodeTimers timers_;
   std::unique_ptr<NodePool, NodePool::Abandon> nodes_;
   Reactor reactor_;
@@ -212,8 +215,11 @@ class LoopCore {
   std::shared_ptr<detail::UniqueFunction<void(const ExceptionContext&)>> exception_handler_;
 
   detail::SoonPath soon_path_;
-  std::vector<detail::Callback> arrived_;  // what other threads posted
-  std::size_t next_arrived_ = 0;           // the first of these that is not in `ready_` yet
+  // What other threads posted: what runs in this turn, and what has been asked for its place among
+  // the ready, with the first that is not there yet.
+  std::vector<detail::Callback> posted_;
+  std::vector<detail::Callback> arrived_;
+  std::size_t next_arrived_ = 0;
   core::IntrusiveList<Watcher, ServiceTag> owed_;
   core::IntrusiveList<Flushable, FlushTag> dirty_;
   core::IntrusiveList<Flushable, FlushTag> dirty_next_turn_;  // left over by an early flush
@@ -227,8 +233,6 @@ class LoopCore {
   std::atomic<std::thread::id>
       thread_{};  // looked at by other threads to find out that they are wrong
   TimePoint last_seen_ = TimePoint::min();  // what the clock said when it was last looked at
-  std::uint64_t polls_ = 1;
-  core::WriteTiming write_timing_ = core::WriteTiming::at_once;
   State state_ = State::idle;
   bool stop_requested_ = false;
   bool serving_ = false;  // on_io() of a watcher is on the stack, and no task that it has woken

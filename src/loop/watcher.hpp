@@ -42,7 +42,7 @@ class Flushable : public core::ListHook<FlushTag> {
 /// while the system works for the one before.
 inline void fetch_ahead(const Flushable& next) noexcept {
   constexpr std::size_t cache_line_bytes = 64;
-  constexpr std::size_t transport_bytes = 512;
+  constexpr std::size_t transport_bytes = 448;
   const auto* const begin = reinterpret_cast<const std::byte*>(&next);
   for (std::size_t at = 0; at < transport_bytes; at += cache_line_bytes) {
     __builtin_prefetch(begin + at);

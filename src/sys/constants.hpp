@@ -9,6 +9,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <bit>
+#include <cstddef>
+
 #include "sluice/socket_address.hpp"
 
 namespace sluice::sys {
@@ -53,6 +57,12 @@ inline constexpr SocketOption udp_segment{SOL_UDP, UDP_SEGMENT};
 inline constexpr SocketOption ipv6_only{IPPROTO_IPV6, IPV6_V6ONLY};
 inline constexpr SocketOption pending_error{SOL_SOCKET, SO_ERROR};
 inline constexpr SocketOption socket_type{SOL_SOCKET, SO_TYPE};
+
+/// The bytes of a sockaddr of IPv4 before anything is known: behind the family stand port and
+/// address, side by side, and behind them zeros.
+inline constexpr auto empty_ipv4_address =
+    std::bit_cast<std::array<std::byte, sizeof(sockaddr_in)>>(sockaddr_in{.sin_family = AF_INET});
+inline constexpr std::size_t ipv4_port_offset = offsetof(sockaddr_in, sin_port);
 
 /// The kinds of file that a pipe transport can be made of, and the rest.
 enum class FileKind { fifo, socket, character_device, directory, regular, block_device, other };

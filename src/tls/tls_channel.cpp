@@ -100,7 +100,7 @@ class Row {
 TlsChannel::TlsChannel(std::shared_ptr<OpensslContext> context,
                        const transports::SecureChannelParts& parts)
     : context_(std::move(context)),
-      socket_(parts.sys, parts.fd, parts.edge_tells_all),
+      socket_(parts.sys, parts.fd, transports::DescriptorCalls::socket, parts.edge_tells_all),
       ground_(socket_, parts.pool),
       ssl_(SSL_new(context_->native())),
       server_hostname_(parts.server_hostname),

@@ -89,7 +89,7 @@ class TlsChannel final : public transports::SecureChannel {
   static int on_verified(int accepted, X509_STORE_CTX* verification) noexcept;
 
   std::shared_ptr<OpensslContext> context_;
-  transports::SocketChannel socket_;
+  transports::DescriptorChannel socket_;
   Ground ground_;
   SslPointer ssl_;
   std::string server_hostname_;

@@ -86,8 +86,7 @@ Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& 
   Birth birth{.kind = kind};
   birth.loan = borrow(loop, fd.get());
   birth.hangup_is_loss = file != sys::FileKind::character_device;
-  birth.channel =
-      std::make_unique<transports::PipeChannel>(loop.sys(), fd.get(), file == sys::FileKind::fifo);
+  birth.edge_tells_all = file == sys::FileKind::fifo;
   birth.fd = fd.release();
   return birth;
 }

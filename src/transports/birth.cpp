@@ -35,7 +35,7 @@ Birth stream_birth(loop::LoopCore& loop, OwnedFd& fd, SocketOrigin origin,
   if (tcp && origin != SocketOrigin::accepted) {
     static_cast<void>(sys.setsockopt(fd.get(), sys::no_delay.level, sys::no_delay.name, 1));
   }
-  birth.channel = std::make_unique<SocketChannel>(sys, fd.get(), tcp);
+  birth.edge_tells_all = tcp;
   birth.fd = fd.release();
   return birth;
 }

@@ -76,53 +76,52 @@ SourceResult take(Call call, Attempt attempt) noexcept {
 
 }  // namespace
 
-SinkResult SocketChannel::write(std::span<const Bytes> pieces) noexcept {
-  return offer(
-      Call::send, pieces, [this](Bytes piece) { return sys_->send(fd_, piece); },
-      [this](std::span<const iovec> vectors) { return sys_->sendmsg(fd_, vectors); });
-}
-
-core::ExternalResult SocketChannel::write_external(core::External& range,
-                                                   std::size_t most) noexcept {
-  return static_cast<DescriptorRange&>(range).to_socket(fd_, most);
-}
-
-std::error_code SocketChannel::shutdown() noexcept {
-  const sys::Status status = sys_->shutdown(fd_, sys::shut_write);
-  if (status.ok()) {
-    return {};
+SinkResult DescriptorChannel::write(std::span<const Bytes> pieces) noexcept {
+  if (calls_ == DescriptorCalls::socket) {
+    return offer(
+        Call::send, pieces, [this](Bytes piece) { return sys_->send(fd_, piece); },
+        [this](std::span<const iovec> vectors) { return sys_->sendmsg(fd_, vectors); });
   }
-  static_cast<void>(sys::judge(Call::shutdown, status.error));
-  if (status.error != ENOTCONN) {
-    return sys::to_error_code(status.error);
-  }
-  // The connection is lost, and nobody has read of it yet; the socket knows why.
-  const sys::Result<int> reason =
-      sys_->getsockopt(fd_, sys::pending_error.level, sys::pending_error.name);
-  return sys::to_error_code(reason.ok() && reason.value != 0 ? reason.value : status.error);
-}
-
-SourceResult SocketChannel::read(std::span<std::byte> memory) noexcept {
-  return take(Call::recv, [&] { return sys_->recv(fd_, memory); });
-}
-
-SinkResult PipeChannel::write(std::span<const Bytes> pieces) noexcept {
   return offer(
       Call::write, pieces, [this](Bytes piece) { return sys_->write(fd_, piece); },
       [this](std::span<const iovec> vectors) { return sys_->writev(fd_, vectors); });
 }
 
-core::ExternalResult PipeChannel::write_external(core::External& range, std::size_t most) noexcept {
-  return plain() ? static_cast<DescriptorRange&>(range).to_pipe(fd_, most)
-                 : core::ExternalResult::unsupported();
+core::ExternalResult DescriptorChannel::write_external(core::External& range,
+                                                       std::size_t most) noexcept {
+  if (!plain()) {
+    return core::ExternalResult::unsupported();
+  }
+  auto& known = static_cast<DescriptorRange&>(range);
+  return calls_ == DescriptorCalls::socket ? known.to_socket(fd_, most) : known.to_pipe(fd_, most);
 }
 
-std::error_code PipeChannel::shutdown() noexcept {
-  return std::make_error_code(std::errc::operation_not_supported);
+std::error_code DescriptorChannel::shutdown() noexcept {
+  if (calls_ != DescriptorCalls::socket) {
+    return std::make_error_code(std::errc::operation_not_supported);
+  }
+  const sys::Status status = sys_->shutdown(fd_, sys::shut_write);
+  if (status.ok()) {
+    return {};
+  }
+  static_cast<void>(sys::judge(Call::shutdown, status.error));
+  return why_not_connected(status.error);
 }
 
-SourceResult PipeChannel::read(std::span<std::byte> memory) noexcept {
-  return take(Call::read, [&] { return sys_->read(fd_, memory); });
+// A connection that was lost before anybody read of it: the socket knows why.
+std::error_code DescriptorChannel::why_not_connected(int error) noexcept {
+  if (error != ENOTCONN) {
+    return sys::to_error_code(error);
+  }
+  const sys::Result<int> reason =
+      sys_->getsockopt(fd_, sys::pending_error.level, sys::pending_error.name);
+  return sys::to_error_code(reason.ok() && reason.value != 0 ? reason.value : error);
+}
+
+SourceResult DescriptorChannel::read(std::span<std::byte> memory) noexcept {
+  return calls_ == DescriptorCalls::socket
+             ? take(Call::recv, [&] { return sys_->recv(fd_, memory); })
+             : take(Call::read, [&] { return sys_->read(fd_, memory); });
 }
 
 }  // namespace sluice::transports

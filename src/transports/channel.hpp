@@ -28,9 +28,13 @@ class ChannelHost : public SessionHost {
   ~ChannelHost() = default;
 };
 
-/// The way in and out of one descriptor.
-class Channel : public core::Sink, public core::Source {
+/// The way in and out of one descriptor. It is read like a core::Source without being one: so each
+/// has a pointer less.
+class Channel : public core::Sink {
  public:
+  /// As core::Source.
+  virtual core::SourceResult read(std::span<std::byte> memory) noexcept = 0;
+  [[nodiscard]] virtual bool short_read_empties() const noexcept = 0;
   /// Whether the descriptor's own bytes are the stream; see Conduit::plain.
   [[nodiscard]] virtual bool plain() const noexcept { return false; }
   /// Whose channel this is; called once, before anything else. The host outlives the channel.
@@ -45,48 +49,40 @@ class Channel : public core::Sink, public core::Source {
   [[nodiscard]] virtual bool takes_descriptor() noexcept { return false; }
 };
 
-/// A stream socket: send and recv, half-close by shutdown.
-class SocketChannel final : public Channel {
- public:
-  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` says whether reading
-  /// less than was asked for proves the socket empty: true for TCP; a Unix socket may stop early,
-  /// between the messages of different senders.
-  SocketChannel(sys::SystemCalls& sys, int fd, bool edge_tells_all) noexcept
-      : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
-
-  core::SinkResult write(std::span<const Bytes> pieces) noexcept override;
-  core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override;
-  [[nodiscard]] bool plain() const noexcept override { return true; }
-  std::error_code shutdown() noexcept override;
-  core::SourceResult read(std::span<std::byte> memory) noexcept override;
-  [[nodiscard]] bool short_read_empties() const noexcept override { return edge_tells_all_; }
-
- private:
-  sys::SystemCalls* sys_;
-  int fd_;
-  bool edge_tells_all_;
+/// The calls by which a descriptor is read and written.
+enum class DescriptorCalls : std::uint8_t {
+  socket,  ///< A stream socket: send and recv, half-close by shutdown.
+  pipe,    ///< A pipe, FIFO, character device, or a socket used as one: write and read.
 };
 
-/// A pipe, FIFO, character device, or a socket used as one: write and read.
-class PipeChannel final : public Channel {
+/// A descriptor with nothing in between.
+class DescriptorChannel final : public Channel {
  public:
-  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` as above: true for
-  /// pipes; a tty hands out one line at a time.
-  PipeChannel(sys::SystemCalls& sys, int fd, bool edge_tells_all) noexcept
-      : sys_(&sys), fd_(fd), edge_tells_all_(edge_tells_all) {}
+  /// `sys` must outlive the channel; `fd` stays the caller's. `edge_tells_all` says whether reading
+  /// less than was asked for proves the descriptor empty: true for TCP and for pipes; a Unix socket
+  /// may stop early, between the messages of different senders, and a tty hands out one line at a
+  /// time.
+  DescriptorChannel(sys::SystemCalls& sys, int fd, DescriptorCalls calls,
+                    bool edge_tells_all) noexcept
+      : sys_(&sys), fd_(fd), calls_(calls), edge_tells_all_(edge_tells_all) {}
 
   core::SinkResult write(std::span<const Bytes> pieces) noexcept override;
-  /// Only to what is really a pipe: devices are written to.
+  /// As a pipe only to what is really one: devices are written to.
   core::ExternalResult write_external(core::External& range, std::size_t most) noexcept override;
-  [[nodiscard]] bool plain() const noexcept override { return edge_tells_all_; }
+  [[nodiscard]] bool plain() const noexcept override {
+    return calls_ == DescriptorCalls::socket || edge_tells_all_;
+  }
   /// A pipe has no half to close: its transport closes instead, and never gets here.
   std::error_code shutdown() noexcept override;
   core::SourceResult read(std::span<std::byte> memory) noexcept override;
   [[nodiscard]] bool short_read_empties() const noexcept override { return edge_tells_all_; }
 
  private:
+  [[nodiscard]] std::error_code why_not_connected(int error) noexcept;
+
   sys::SystemCalls* sys_;
   int fd_;
+  DescriptorCalls calls_;
   bool edge_tells_all_;
 };
 

@@ -37,8 +37,9 @@ class Conduit : public Transport {
   [[nodiscard]] virtual bool writing_paused() const noexcept = 0;
   /// The protocol, which last heard a pause if `told_paused`, hears what has happened since.
   virtual void catch_up(bool told_paused) = 0;
-  /// Reads from `source` from now on; null: from the descriptor as before.
-  virtual void redirect_reading(std::unique_ptr<core::Source> source) noexcept = 0;
+  /// Reads from `source` from now on; null: from the descriptor as before. Throws std::bad_alloc
+  /// with nothing changed, but not for null.
+  virtual void redirect_reading(std::unique_ptr<core::Source> source) = 0;
 };
 
 }  // namespace sluice::transports

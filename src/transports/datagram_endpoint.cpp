@@ -60,9 +60,7 @@ DatagramEndpoint::DatagramEndpoint(loop::LoopCore& loop, DatagramBirth birth)
       connected_(birth.connected),
       sink_(loop.sys(), fd_, birth.trains),
       source_(loop.sys(), fd_, birth.slot_bytes),
-      read_(source_, *this, life_, &loop.polls()),
-      write_({loop.segment_pool(), sink_, *this, life_, loop.write_timing(),
-              core::DropRule::count_every_loss, &loop.polls()}) {
+      write_({loop.ground(), sink_, *this, core::DropRule::count_every_loss}) {
   told_.reserve(DatagramSink::max_refused);
 }
 
@@ -75,13 +73,13 @@ DatagramEndpoint::~DatagramEndpoint() {
 
 // The callback that create() scheduled: nothing of the protocol is called before it.
 void DatagramEndpoint::begin(const std::function<void()>& begun) {
-  if (life_.closed()) {
+  if (life().closed()) {
     return;
   }
   loop_->guarded("Exception in callback protocol.connection_made()", this, protocol_.get(),
                  [&] { protocol_->connection_made(shared_from_this()); });
   // connection_made may have closed or aborted: a lost transport is not watched any more.
-  if (life_.alive()) {
+  if (life().alive()) {
     if (const std::error_code error = loop_->reactor().add(fd_, *this)) {
       lose(error, Delivery::soon);
     }
@@ -91,7 +89,7 @@ void DatagramEndpoint::begin(const std::function<void()>& begun) {
 
 void DatagramEndpoint::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
   check_thread();
-  if (life_.closed()) {
+  if (life().closed()) {
     return;
   }
   loop_->bury(std::exchange(protocol_, checked(protocol)));
@@ -110,7 +108,7 @@ void DatagramEndpoint::send(Data data, const std::optional<SocketAddress>& addr)
   check_thread();
   // A dropped datagram has no use for an address; its header is counted with it.
   FrameHeader header{0, AddressTable::none};
-  if (life_.open()) {
+  if (life().open()) {
     const SocketAddress* to = destination(addr);
     if (data.size() > max_datagram) {
       sink_.refuse(std::make_error_code(std::errc::message_size), data.size(), to);
@@ -152,7 +150,7 @@ void DatagramEndpoint::after_sending() {
 
 // The kernel tells only a connected Unix socket that its peer has room again; any other must ask.
 void DatagramEndpoint::retry_when_blind() {
-  if (retry_ || connected_ || !life_.alive() || !is_unix(sockname_) ||
+  if (retry_ || connected_ || !life().alive() || !is_unix(sockname_) ||
       write_.flow_state() != core::WriteSide::FlowState::blocked) {
     return;
   }
@@ -173,20 +171,20 @@ void DatagramEndpoint::tell_refused() {
     tell_error(refused.error);
   }
   telling_ = Telling::none;
-  if (sink_.any_refused() && life_.alive()) {
+  if (sink_.any_refused() && life().alive()) {
     telling_ = Telling::later;
     loop_->soon([self = shared_from_this()] {
-      if (self->life_.alive()) {
+      if (self->life().alive()) {
         self->tell_refused();
       }
     });
-  } else if (life_.state() == core::LifeState::parting) {
+  } else if (life().state() == core::LifeState::parting) {
     lose({}, Delivery::soon);
   }
 }
 
 void DatagramEndpoint::tell_error(std::error_code error) {
-  if (life_.alive()) {
+  if (life().alive()) {
     loop_->guarded("Exception in callback protocol.error_received()", this, protocol_.get(),
                    [&] { protocol_->error_received(error); });
   }
@@ -210,20 +208,20 @@ void DatagramEndpoint::set_write_buffer_limits(std::optional<std::size_t> high,
 
 void DatagramEndpoint::pause_reading() {
   check_thread();
-  read_.pause();
+  read_.pause(life());
 }
 
 void DatagramEndpoint::resume_reading() {
   check_thread();
-  read_.resume();
-  if (read_.is_reading() && source_.has_next()) {
+  read_.resume(*this);
+  if (read_.is_reading(life()) && source_.has_next()) {
     request_read();
   }
 }
 
 void DatagramEndpoint::close() {
   check_thread();
-  if (!life_.move_to(core::LifeState::draining)) {
+  if (!move_to(core::LifeState::draining)) {
     return;
   }
   source_.drop_rest();
@@ -235,7 +233,7 @@ void DatagramEndpoint::close() {
 // Everything has gone; what was refused must be told before connection_lost.
 void DatagramEndpoint::finish(Delivery delivery) {
   // Whoever is telling goes on to the end by itself.
-  if (!life_.move_to(core::LifeState::parting) || telling_ != Telling::none) {
+  if (!move_to(core::LifeState::parting) || telling_ != Telling::none) {
     return;
   }
   if (sink_.any_refused()) {
@@ -272,13 +270,13 @@ void DatagramEndpoint::release_descriptor() noexcept {
 }
 
 void DatagramEndpoint::on_io(loop::IoEvents events) {
-  if (!life_.alive()) {
+  if (!life().alive()) {
     return;
   }
   // A datagram socket has no end of file: a hang-up or an error is something to read like any
   // other.
   if (events.readable || events.hangup || events.broken) {
-    read_.on_ready(core::ReadSide::Readiness::data);
+    read_.on_ready(*this, source_, core::ReadSide::Readiness::data);
   }
   if (events.writable || events.broken) {
     write_.flush(core::FlushCause::readiness);
@@ -299,7 +297,7 @@ void DatagramEndpoint::deliver(std::span<std::byte> /*memory*/, std::size_t /*co
 }
 
 void DatagramEndpoint::hand_out() {
-  while (source_.has_next() && read_.is_reading()) {
+  while (source_.has_next() && read_.is_reading(life())) {
     const DatagramSource::Datagram datagram = source_.next();
     if (datagram.truncated) {
       // Half a datagram is none.

@@ -47,8 +47,7 @@ class DatagramEndpoint final : public DatagramTransport,
                                public std::enable_shared_from_this<DatagramEndpoint>,
                                private TransportLife,
                                private loop::Watcher,
-                               private core::WriteSideHost,
-                               private core::ReadSideHost {
+                               private core::WriteSideHost {
  public:
   /// Makes the transport and schedules its birth: connection_made, then the start of receiving,
   /// then `begun`, all in one callback (W-81). Throws std::invalid_argument as set_protocol; the
@@ -62,7 +61,7 @@ class DatagramEndpoint final : public DatagramTransport,
 
   // BaseTransport
   void close() override;
-  [[nodiscard]] bool is_closing() const override { return life_.closing(); }
+  [[nodiscard]] bool is_closing() const override { return life().closing(); }
   [[nodiscard]] std::optional<SocketAddress> peername() const override { return remote_; }
   [[nodiscard]] std::optional<SocketAddress> sockname() const override { return sockname_; }
   [[nodiscard]] int fileno() const override { return fd_; }
@@ -79,12 +78,14 @@ class DatagramEndpoint final : public DatagramTransport,
   }
   void set_write_buffer_limits(std::optional<std::size_t> high,
                                std::optional<std::size_t> low) override;
-  [[nodiscard]] bool is_reading() const override { return read_.is_reading(); }
+  [[nodiscard]] bool is_reading() const override { return read_.is_reading(life()); }
   void pause_reading() override;
   void resume_reading() override;
   [[nodiscard]] DatagramStatistics statistics() const override;
 
  private:
+  friend core::ReadSide;  // whose Host it is
+
   /// How the protocol hears of refused datagrams. It is never told from inside error_received: one
   /// that sends again from there would never come back.
   enum class Telling : std::uint8_t {
@@ -107,6 +108,10 @@ class DatagramEndpoint final : public DatagramTransport,
 
   // TransportLife
   BaseTransport& transport() noexcept override { return *this; }
+  [[nodiscard]] const core::Lifecycle& life() const noexcept override { return write_.life(); }
+  [[nodiscard]] bool move_to(core::LifeState next) noexcept override {
+    return write_.move_to(next);
+  }
   void stop(std::error_code error) noexcept override;
   void call_connection_lost(std::error_code error) override { protocol_->connection_lost(error); }
   void release_descriptor() noexcept override;
@@ -127,12 +132,13 @@ class DatagramEndpoint final : public DatagramTransport,
   void drained(core::FlushCause cause) override;
   void warn_dropped(std::uint64_t count) override;
 
-  // core::ReadSideHost
-  std::span<std::byte> read_memory() override { return loop_->datagram_memory(); }
-  void deliver(std::span<std::byte> memory, std::size_t count) override;
-  void deliver_end() override {}
-  void read_failed(std::error_code error) override { lose(error, Delivery::soon); }
-  void request_read() noexcept override { loop_->request_service(*this, {.readable = true}); }
+  // Host of core::ReadSide
+  [[nodiscard]] std::uint64_t polls() const noexcept { return loop_->ground().polls; }
+  std::span<std::byte> read_memory() { return loop_->datagram_memory(); }
+  void deliver(std::span<std::byte> memory, std::size_t count);
+  void deliver_end() {}
+  void read_failed(std::error_code error) { lose(error, Delivery::soon); }
+  void request_read() noexcept { loop_->request_service(*this, {.readable = true}); }
 
   std::shared_ptr<DatagramProtocol> protocol_;
   std::optional<SocketAddress> sockname_;

@@ -49,7 +49,7 @@ std::error_code reason_of(const std::exception_ptr& exception) noexcept {
 }  // namespace
 
 // Every connection has one.
-static_assert(sizeof(FdTransport) <= 496);
+static_assert(sizeof(FdTransport) <= 408);
 
 std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth birth,
                                                  std::shared_ptr<BaseProtocol> protocol,
@@ -62,7 +62,7 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
     // Where there is somebody to hear that there is no memory for it.
     static_cast<void>(loop.read_memory());
   }
-  if (!transport->session_) {
+  if (transport->session() == nullptr) {
     loop.soon([transport, begun = std::move(begun)] { transport->begin(begun); });
   }
   // Only now is it the loop's: what threw before has closed the descriptor.
@@ -70,9 +70,9 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
   if (transport->group_) {
     transport->group_->attached(*transport);
   }
-  if (transport->session_) {
-    transport->session_->begin(
-        *transport, 0,
+  if (Session* const session = transport->session()) {
+    session->begin(
+        *transport->extras_, 0,
         // NOLINTNEXTLINE(bugprone-use-after-move): it was moved above only without a session.
         [begun = std::move(begun), failed = std::move(failed)](const std::exception_ptr& failure) {
           if (!failure) {
@@ -87,21 +87,43 @@ std::shared_ptr<FdTransport> FdTransport::create(loop::LoopCore& loop, Birth bir
 
 FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
     : TransportLife(loop),
+      fd_(birth.fd.get()),
       group_(birth.group),
-      channel_(std::move(birth.channel)),
-      session_(std::move(birth.session)),
-      write_({loop.segment_pool(), *channel_, *this, life_, loop.write_timing(),
-              birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
-                                                  : core::DropRule::count_failures,
-              &loop.polls()}),
-      read_(*channel_, *this, life_, &loop.polls()),
-      protocol_(served_by(birth.kind)),
-      names_(birth.sockname, birth.peername),
+      extras_(extras_of(*this, birth)),
+      descriptor_(
+          loop.sys(), fd_,
+          birth.kind == TransportKind::stream ? DescriptorCalls::socket : DescriptorCalls::pipe,
+          birth.edge_tells_all),
       kind_(birth.kind),
-      borrowed_(birth.loan.keep()),
+      write_({loop.ground(), channel(), *this,
+              birth.kind == TransportKind::stream ? core::DropRule::count_every_loss
+                                                  : core::DropRule::count_failures}),
       hangup_is_loss_(birth.hangup_is_loss),
-      fd_(birth.fd.release()) {
-  channel_->attach(*this);
+      names_(birth.sockname, birth.peername),
+      protocol_(served_by(birth.kind)) {
+  // Nothing throws any more: the descriptor is the transport's, and what it has borrowed.
+  static_cast<void>(birth.fd.release());
+  borrowed_ = birth.loan.keep();
+  if (extras_) {
+    channel().attach(*extras_);
+  }
+}
+
+std::unique_ptr<FdTransport::Extras> FdTransport::extras_of(FdTransport& transport, Birth& birth) {
+  if (!birth.channel) {
+    return nullptr;
+  }
+  auto extras = std::make_unique<Extras>(transport);
+  extras->channel = std::move(birth.channel);
+  extras->session = std::move(birth.session);
+  return extras;
+}
+
+FdTransport::Extras& FdTransport::extras() {
+  if (!extras_) {
+    extras_ = std::make_unique<Extras>(*this);
+  }
+  return *extras_;
 }
 
 std::shared_ptr<FdTransport> FdTransport::self() {
@@ -117,12 +139,12 @@ FdTransport::~FdTransport() {
 
 // The callback that create() scheduled: nothing of the protocol is called before it.
 void FdTransport::begin(const std::function<void()>& begun) {
-  if (life_.closed()) {
+  if (life().closed()) {
     return;
   }
   introduce();
   // connection_made may have closed or aborted: a lost transport is not watched any more.
-  if (life_.alive()) {
+  if (life().alive()) {
     watch();
   }
   begun();
@@ -156,7 +178,7 @@ std::optional<SocketAddress> FdTransport::sockname() const {
 
 void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
   check_thread();
-  if (life_.closed()) {
+  if (life().closed()) {
     return;
   }
   loop_->bury(protocol_.set(std::move(protocol)));
@@ -164,12 +186,12 @@ void FdTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
 
 void FdTransport::pause_reading() {
   check_thread();
-  read_.pause();
+  read_.pause(life());
 }
 
 void FdTransport::resume_reading() {
   check_thread();
-  read_.resume();
+  read_.resume(*this);
 }
 
 void FdTransport::write(Bytes data) {
@@ -206,9 +228,10 @@ bool FdTransport::remove_range(const DescriptorRange& range) {
   return write_.remove_external(range);
 }
 
-void FdTransport::redirect_reading(std::unique_ptr<core::Source> source) noexcept {
-  read_.set_source(source ? *source : static_cast<core::Source&>(*channel_));
-  redirected_ = std::move(source);
+void FdTransport::redirect_reading(std::unique_ptr<core::Source> source) {
+  if (source || extras_) {
+    extras().redirected = std::move(source);
+  }
 }
 
 void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high,
@@ -219,15 +242,15 @@ void FdTransport::set_write_buffer_limits(std::optional<std::size_t> high,
 
 void FdTransport::close() {
   check_thread();
-  if (session_ && session_->opening()) {
+  if (session() != nullptr && session()->opening()) {
     lose({}, Delivery::soon);  // there is nobody to part from (W-122)
     return;
   }
-  if (!life_.move_to(core::LifeState::draining)) {
+  if (!move_to(core::LifeState::draining)) {
     return;
   }
-  if (session_) {
-    session_->closing();
+  if (Session* const secured = session()) {
+    secured->closing();
   }
   if (write_.empty()) {
     finish(Delivery::soon);
@@ -238,18 +261,18 @@ void FdTransport::close() {
 // what a file has yet to do off the loop's thread.
 void FdTransport::finish(Delivery delivery) {
   // Whoever closes from inside resume_writing is told of the last byte twice.
-  if (!life_.move_to(core::LifeState::parting)) {
+  if (!move_to(core::LifeState::parting)) {
     return;
   }
-  if (session_ && session_->part()) {
+  if (session() != nullptr && session()->part()) {
     return;
   }
-  if (const std::optional<std::error_code> ended = channel_->finish()) {
+  if (const std::optional<std::error_code> ended = channel().finish()) {
     lose(*ended, delivery);
   }
 }
 
-void FdTransport::finished(std::error_code error) {
+void FdTransport::channel_finished(std::error_code error) {
   if (error) {
     note_fatal("Fatal error at the end of a file transport", error);
   }
@@ -264,7 +287,7 @@ void FdTransport::abort() {
 void FdTransport::write_eof() {
   check_thread();
   if (kind_ == TransportKind::stream) {
-    if (life_.open() && !can_write_eof()) {
+    if (life().open() && !can_write_eof()) {
       throw std::logic_error("write_eof() needs TLS 1.3, and its handshake done");
     }
     write_.write_eof();
@@ -276,13 +299,13 @@ void FdTransport::write_eof() {
 void FdTransport::stop(std::error_code error) {
   write_.discard(error);
   loop_->reactor().remove(fd_);
-  if (session_) {
-    session_->end(error);
+  if (Session* const secured = session()) {
+    secured->end(error);
   }
 }
 
 void FdTransport::call_connection_lost(std::error_code error) {
-  if (!session_ || !session_->unknown_to_protocol()) {
+  if (session() == nullptr || !session()->unknown_to_protocol()) {
     protocol_->connection_lost(error);
   }
 }
@@ -293,7 +316,7 @@ void FdTransport::release_descriptor() noexcept {
   }
   loop_->reactor().disclaim(fd_);
   const int fd = std::exchange(fd_, -1);
-  if (!channel_->takes_descriptor()) {
+  if (!channel().takes_descriptor()) {
     static_cast<void>(loop_->sys().close(fd));
   }
 }
@@ -311,20 +334,20 @@ void FdTransport::stop_untold() noexcept {
 }
 
 std::shared_ptr<BaseProtocol> FdTransport::leave_untold() noexcept {
-  if (session_) {
-    session_->drop();
+  if (Session* const secured = session()) {
+    secured->drop();
   }
   group_ = nullptr;
   return protocol_.take();
 }
 
 void FdTransport::on_io(loop::IoEvents events) {
-  if (!life_.alive()) {
+  if (!life().alive()) {
     return;
   }
-  if (session_) {
-    events = session_->on_io(events);
-    if (!life_.alive()) {
+  if (Session* const secured = session()) {
+    events = secured->on_io(events);
+    if (!life().alive()) {
       return;
     }
   }
@@ -333,12 +356,19 @@ void FdTransport::on_io(loop::IoEvents events) {
     return;
   }
   if (reads() && (events.readable || events.hangup)) {
-    read_.on_ready(events.hangup ? core::ReadSide::Readiness::hangup
-                                 : core::ReadSide::Readiness::data);
+    read_once(events.hangup ? core::ReadSide::Readiness::hangup : core::ReadSide::Readiness::data);
     loop_->flush_early(*this);
   }
   if (events.writable || events.broken) {
     write_.flush(core::FlushCause::readiness);
+  }
+}
+
+void FdTransport::read_once(core::ReadSide::Readiness readiness) {
+  if (extras_ && extras_->redirected) {
+    read_.on_ready(*this, *extras_->redirected, readiness);
+  } else {
+    read_.on_ready(*this, channel(), readiness);
   }
 }
 
@@ -427,7 +457,7 @@ void FdTransport::deliver_end() {
   if (kind_ == TransportKind::read_pipe) {
     // In two callbacks, as asyncio does (W-160).
     loop_->soon([self = self()] {
-      if (!self->life_.closed()) {
+      if (!self->life().closed()) {
         self->loop_->guarded("Exception in callback protocol.eof_received()", self.get(),
                              self->protocol_.get().get(),
                              [&] { static_cast<void>(self->protocol_.eof_received()); });
@@ -439,7 +469,7 @@ void FdTransport::deliver_end() {
   bool keep_open = false;
   if (call_or_lose("Fatal error: protocol.eof_received() call failed.",
                    [&] { keep_open = protocol_.eof_received(); })) {
-    if (keep_open && session_ && !session_->half_closes() && life_.open()) {
+    if (keep_open && session() != nullptr && !session()->half_closes() && life().open()) {
       log().write(LogLevel::warning,
                   "returning true from eof_received() has no effect when using TLS 1.2");
       keep_open = false;
@@ -471,33 +501,32 @@ void FdTransport::request_read() noexcept {
 
 void FdTransport::secure(std::unique_ptr<Channel> channel, std::unique_ptr<Session> session,
                          std::shared_ptr<BaseProtocol> protocol, Session::Report report) {
+  Extras& extras = this->extras();
   loop_->bury(protocol_.set(std::move(protocol)));
   write_.set_sink(*channel);
-  read_.set_source(*channel);
-  // The old one may be on the stack below us.
-  loop_->bury(std::exchange(channel_, std::move(channel)));
-  session_ = std::move(session);
-  session_->begin(*this, write_.size(), std::move(report));
+  extras.channel = std::move(channel);
+  extras.session = std::move(session);
+  extras.session->begin(extras, write_.size(), std::move(report));
 }
 
 void FdTransport::request_greeting() {
   loop_->soon([self = self()] {
-    if (!self->life_.alive()) {
+    if (!self->life().alive()) {
       return;
     }
     // A connection that was plain before is watched already.
-    if (self->session_->purpose() == Session::Purpose::connect) {
+    if (self->session()->purpose() == Session::Purpose::connect) {
       self->watch();
     }
-    self->session_->greet();
+    self->session()->greet();
   });
 }
 
 void FdTransport::session_open(const loop::IoEvents& missed) {
-  if (session_->purpose() == Session::Purpose::connect) {
+  if (session()->purpose() == Session::Purpose::connect) {
     introduce();
   }
-  if (life_.alive()) {
+  if (life().alive()) {
     write_.sink_ready();
     loop_->request_service(*this, {.readable = true, .hangup = missed.hangup});
   }

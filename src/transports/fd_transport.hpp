@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "core/intrusive_list.hpp"
 #include "core/read_side.hpp"
@@ -48,7 +49,10 @@ enum class TransportKind : std::uint8_t {
 struct Birth {
   TransportKind kind;
   Fd fd{};
+  /// What is between the transport and its descriptor; null: nothing.
   std::unique_ptr<Channel> channel{};
+  /// Whether reading less than was asked for proves the descriptor empty.
+  bool edge_tells_all = true;
   /// O_NONBLOCK, if it was borrowed from others who share the open file. After `fd`: it is given
   /// back before that is closed.
   loop::NonBlockingLoan loan{};
@@ -64,11 +68,9 @@ struct Birth {
 /// Every transport of a stream: a descriptor, a TransportLife, a ReadSide, a WriteSide and a
 /// Channel. Users see it as Transport, WriteTransport or ReadTransport.
 class FdTransport final : public Conduit,
-                          private loop::Watcher,
                           private core::WriteSideHost,
-                          private core::ReadSideHost,
-                          private ChannelHost,
-                          private TransportLife {
+                          private TransportLife,
+                          private loop::Watcher {
  public:
   /// Makes the transport and schedules its birth: connection_made, then the start of reading, then
   /// `begun`, all in one callback (W-81). With a session the handshake comes before; if it fails,
@@ -95,7 +97,7 @@ class FdTransport final : public Conduit,
 
   // BaseTransport
   void close() override;
-  [[nodiscard]] bool is_closing() const override { return life_.closing(); }
+  [[nodiscard]] bool is_closing() const override { return life().closing(); }
   [[nodiscard]] std::optional<SocketAddress> peername() const override;
   [[nodiscard]] std::optional<SocketAddress> sockname() const override;
   [[nodiscard]] int fileno() const override { return fd_; }
@@ -105,7 +107,7 @@ class FdTransport final : public Conduit,
   }
 
   // ReadTransport
-  [[nodiscard]] bool is_reading() const override { return reads() && read_.is_reading(); }
+  [[nodiscard]] bool is_reading() const override { return reads() && read_.is_reading(life()); }
   void pause_reading() override;
   void resume_reading() override;
 
@@ -116,7 +118,7 @@ class FdTransport final : public Conduit,
   void writelines(std::span<const Bytes> pieces) override;
   void write_eof() override;
   [[nodiscard]] bool can_write_eof() const override {
-    return kind_ != TransportKind::read_pipe && (!session_ || session_->half_closes());
+    return kind_ != TransportKind::read_pipe && (session() == nullptr || session()->half_closes());
   }
   void abort() override;
   [[nodiscard]] std::size_t get_write_buffer_size() const override { return write_.size(); }
@@ -129,7 +131,7 @@ class FdTransport final : public Conduit,
 
   // Conduit
   [[nodiscard]] loop::LoopCore& loop() noexcept override { return *loop_; }
-  [[nodiscard]] bool plain() const noexcept override { return channel_->plain(); }
+  [[nodiscard]] bool plain() const noexcept override { return channel().plain(); }
   [[nodiscard]] ServedProtocols serves() const noexcept override;
   void write_range(std::shared_ptr<DescriptorRange> range, const char* call) override;
   bool remove_range(const DescriptorRange& range) override;
@@ -138,18 +140,18 @@ class FdTransport final : public Conduit,
   }
   [[nodiscard]] bool writing_paused() const noexcept override { return write_.paused(); }
   void catch_up(bool told_paused) override { write_.catch_up(told_paused); }
-  void redirect_reading(std::unique_ptr<core::Source> source) noexcept override;
+  void redirect_reading(std::unique_ptr<core::Source> source) override;
 
   // For start_tls; see sluice/event_loop.hpp.
   /// Whether this is a plain stream of this loop, both its halves open, whose bytes are all its
   /// own: none of a file or a pipe are queued, and none are read by a relay.
   [[nodiscard]] bool can_be_secured(const loop::LoopCore& loop) const noexcept {
-    return loop_ == &loop && kind_ == TransportKind::stream && life_.open() && !session_ &&
-           write_.half_state() == core::WriteSide::HalfState::open && !write_.has_ranges() &&
-           !redirected_;
+    return loop_ == &loop && kind_ == TransportKind::stream && life().open() &&
+           session() == nullptr && write_.half_state() == core::WriteSide::HalfState::open &&
+           !write_.has_ranges() && !(extras_ && extras_->redirected);
   }
   /// Whether reading less than was asked for proves the descriptor empty.
-  [[nodiscard]] bool edge_tells_all() const noexcept { return channel_->short_read_empties(); }
+  [[nodiscard]] bool edge_tells_all() const noexcept { return channel().short_read_empties(); }
   /// Its own share, however the caller holds it. The transport must be open.
   [[nodiscard]] std::weak_ptr<Transport> weak() { return std::shared_ptr<Transport>(self()); }
   /// Puts the secure channel in the place of the plain one and begins the handshake. Throws
@@ -157,9 +159,51 @@ class FdTransport final : public Conduit,
   void secure(std::unique_ptr<Channel> channel, std::unique_ptr<Session> session,
               std::shared_ptr<BaseProtocol> protocol, Session::Report report);
   /// Null for a transport without TLS.
-  [[nodiscard]] const Session* session() const noexcept { return session_.get(); }
+  [[nodiscard]] const Session* session() const noexcept {
+    return extras_ ? extras_->session.get() : nullptr;
+  }
 
  private:
+  friend core::ReadSide;  // whose Host it is
+
+  /// What few transports have. Channels and sessions call their transport through it.
+  class Extras final : public ChannelHost {
+   public:
+    explicit Extras(FdTransport& transport) noexcept : transport_(&transport) {}
+
+    // ChannelHost
+    [[nodiscard]] std::shared_ptr<void> share() override { return transport_->share_of_loop(); }
+    void write_completed(core::SinkResult result) override { transport_->write_.complete(result); }
+    void finished(std::error_code error) override { transport_->channel_finished(error); }
+    // SessionHost
+    void request_greeting() override { transport_->request_greeting(); }
+    void session_open(const loop::IoEvents& missed) override { transport_->session_open(missed); }
+    void session_over(std::error_code error) override { transport_->lose(error, Delivery::soon); }
+    void request_read() noexcept override { transport_->request_read(); }
+    [[nodiscard]] std::uint64_t bytes_gone() const noexcept override {
+      return transport_->write_.statistics().bytes_written;
+    }
+
+   private:
+    FdTransport* transport_;
+
+   public:
+    std::unique_ptr<Channel> channel;          // in the place of the descriptor's own
+    std::unique_ptr<core::Source> redirected;  // what is read from instead of the channel
+    std::unique_ptr<Session> session;          // null without TLS; ends before its channel
+  };
+
+  [[nodiscard]] static std::unique_ptr<Extras> extras_of(FdTransport& transport, Birth& birth);
+  /// Made if there are none. Throws std::bad_alloc.
+  Extras& extras();
+  [[nodiscard]] const Channel& channel() const noexcept {
+    return extras_ && extras_->channel ? *extras_->channel
+                                       : static_cast<const Channel&>(descriptor_);
+  }
+  [[nodiscard]] Channel& channel() noexcept {
+    return const_cast<Channel&>(std::as_const(*this).channel());
+  }
+  [[nodiscard]] Session* session() noexcept { return extras_ ? extras_->session.get() : nullptr; }
   [[nodiscard]] bool reads() const noexcept {
     return kind_ == TransportKind::stream || kind_ == TransportKind::read_pipe;
   }
@@ -172,10 +216,18 @@ class FdTransport final : public Conduit,
   void callback_failed(const char* message, const std::exception_ptr& exception);
   template <class Callout>
   bool call_or_lose(const char* message, Callout callout);
+  void read_once(core::ReadSide::Readiness readiness);
   void reader_gone();
+  void channel_finished(std::error_code error);
+  void request_greeting();
+  void session_open(const loop::IoEvents& missed);
 
   // TransportLife
   BaseTransport& transport() noexcept override { return *this; }
+  [[nodiscard]] const core::Lifecycle& life() const noexcept override { return write_.life(); }
+  [[nodiscard]] bool move_to(core::LifeState next) noexcept override {
+    return write_.move_to(next);
+  }
   void stop(std::error_code error) override;
   void call_connection_lost(std::error_code error) override;
   void release_descriptor() noexcept override;
@@ -196,39 +248,27 @@ class FdTransport final : public Conduit,
   void drained(core::FlushCause cause) override;
   void warn_dropped(std::uint64_t count) override;
 
-  // ChannelHost
-  std::shared_ptr<void> share() override { return share_of_loop(); }
-  void write_completed(core::SinkResult result) override { write_.complete(result); }
-  void finished(std::error_code error) override;
+  // Host of core::ReadSide
+  [[nodiscard]] std::uint64_t polls() const noexcept { return loop_->ground().polls; }
+  std::span<std::byte> read_memory();
+  void deliver(std::span<std::byte> memory, std::size_t count);
+  void deliver_end();
+  void read_failed(std::error_code error);
+  void request_read() noexcept;
 
-  // core::ReadSideHost
-  std::span<std::byte> read_memory() override;
-  void deliver(std::span<std::byte> memory, std::size_t count) override;
-  void deliver_end() override;
-  void read_failed(std::error_code error) override;
-  void request_read() noexcept override;  // SessionHost's, too
-
-  // SessionHost
-  void request_greeting() override;
-  void session_open(const loop::IoEvents& missed) override;
-  void session_over(std::error_code error) override { lose(error, Delivery::soon); }
-  [[nodiscard]] std::uint64_t bytes_gone() const noexcept override {
-    return write_.statistics().bytes_written;
-  }
-
-  TransportGroup* group_;
-  std::unique_ptr<Channel> channel_;
-  std::unique_ptr<core::Source> redirected_;  // what is read from instead, if anything
-  std::unique_ptr<Session> session_;          // null without TLS
-  core::WriteSide write_;
-  // Each of these has room for what follows behind its end.
-  [[no_unique_address]] core::ReadSide read_;
-  [[no_unique_address]] ProtocolSlot protocol_;
-  [[no_unique_address]] SocketNames names_;  // before the descriptor: it may throw
-  TransportKind kind_;
-  bool borrowed_;
-  bool hangup_is_loss_;
+  // Every connection has one of these: the order leaves the least room between them, and each that
+  // is marked has room for the next one behind its end.
   int fd_;
+  TransportGroup* group_;
+  std::unique_ptr<Extras> extras_;  // null as long as there are none
+  [[no_unique_address]] DescriptorChannel descriptor_;
+  TransportKind kind_;
+  bool borrowed_ = false;
+  [[no_unique_address]] core::WriteSide write_;
+  bool hangup_is_loss_;
+  [[no_unique_address]] SocketNames names_;
+  [[no_unique_address]] ProtocolSlot protocol_;
+  [[no_unique_address]] core::ReadSide read_;
 };
 
 }  // namespace sluice::transports

@@ -105,9 +105,8 @@ void secure(loop::LoopCore& loop, Birth& birth, const TlsSettings& settings, std
   if (!settings.context) {
     return;
   }
-  Secured secured =
-      make_secured(loop, birth.fd.get(), birth.channel->short_read_empties(), birth.peername,
-                   settings, Session::Purpose::connect, std::move(peer));
+  Secured secured = make_secured(loop, birth.fd.get(), birth.edge_tells_all, birth.peername,
+                                 settings, Session::Purpose::connect, std::move(peer));
   birth.channel = std::move(secured.channel);
   birth.session = std::move(secured.session);
 }

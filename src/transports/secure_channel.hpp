@@ -19,7 +19,7 @@ struct SecureChannelParts {
   sys::SystemCalls& sys;
   core::SegmentPool& pool;
   int fd;
-  /// As for SocketChannel.
+  /// As for DescriptorChannel.
   bool edge_tells_all;
   /// The host to ask for and to compare the certificate with; empty: none.
   std::string server_hostname{};

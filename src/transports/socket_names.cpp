@@ -1,10 +1,11 @@
 #include "transports/socket_names.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
+
+#include "sys/constants.hpp"
 
 namespace sluice::transports {
 namespace {
@@ -12,9 +13,6 @@ namespace {
 // An unnamed Unix socket has an address, and a short one.
 constexpr auto absent = std::numeric_limits<std::uint8_t>::max();
 constexpr std::size_t head = 2;
-
-// Of an IPv4 address: the family, the port and the address; zeros follow.
-constexpr std::size_t half = 8;
 
 std::uint8_t size_of(const std::optional<SocketAddress>& address) noexcept {
   return address ? static_cast<std::uint8_t>(address->native().size()) : absent;
@@ -27,25 +25,27 @@ std::optional<SocketAddress> unpack(const std::byte* bytes, std::byte size) {
   return SocketAddress::from_native({bytes, std::to_integer<std::size_t>(size)});
 }
 
-bool can_be_halved(const std::optional<SocketAddress>& address) noexcept {
-  return address && address->native().size() == 2 * half &&
-         std::ranges::all_of(address->native().last(half),
-                             [](std::byte byte) { return byte == std::byte{}; });
+std::size_t length(std::byte size) noexcept {
+  return size == std::byte{absent} ? 0 : std::to_integer<std::size_t>(size);
 }
 
-std::optional<SocketAddress> double_up(std::span<const std::byte, half> first) {
-  std::array<std::byte, 2 * half> whole{};
-  std::ranges::copy(first, whole.begin());
+std::optional<SocketAddress> from_ipv4(Bytes port_and_address) {
+  std::array<std::byte, sys::empty_ipv4_address.size()> whole = sys::empty_ipv4_address;
+  std::ranges::copy(port_and_address, whole.begin() + sys::ipv4_port_offset);
   return SocketAddress::from_native(whole);
 }
 
-}  // namespace
-
-SocketNames::Packed SocketNames::pack(const std::optional<SocketAddress>& sockname,
-                                      const std::optional<SocketAddress>& peername) {
-  if (!sockname && !peername) {
-    return nullptr;
+// Port and address, if there is nothing else to it.
+Bytes ipv4_of(const std::optional<SocketAddress>& address, std::size_t bytes) {
+  if (!address || address->family() != AddressFamily::ipv4) {
+    return {};
   }
+  const Bytes found = address->native().subspan(sys::ipv4_port_offset, bytes);
+  return from_ipv4(found) == address ? found : Bytes();
+}
+
+std::unique_ptr<std::byte[]> pack(const std::optional<SocketAddress>& sockname,
+                                  const std::optional<SocketAddress>& peername) {
   const Bytes own = sockname ? sockname->native() : Bytes();
   const Bytes peer = peername ? peername->native() : Bytes();
   auto packed = std::make_unique<std::byte[]>(head + own.size() + peer.size());
@@ -56,37 +56,57 @@ SocketNames::Packed SocketNames::pack(const std::optional<SocketAddress>& sockna
   return packed;
 }
 
+}  // namespace
+
 SocketNames::SocketNames(const std::optional<SocketAddress>& sockname,
                          const std::optional<SocketAddress>& peername) {
-  if (can_be_halved(sockname) && can_be_halved(peername)) {
-    Halves& halves = names_.emplace<Halves>();
-    const Bytes own = sockname->native().first(half);
-    std::ranges::copy(own, halves.begin());
-    std::ranges::copy(peername->native().first(half), halves.begin() + half);
-  } else {
-    names_ = pack(sockname, peername);
+  const Bytes own = ipv4_of(sockname, ipv4_bytes);
+  const Bytes peer = ipv4_of(peername, ipv4_bytes);
+  if (!own.empty() && !peer.empty()) {
+    std::ranges::copy(own, room_.begin());
+    std::ranges::copy(peer, room_.begin() + ipv4_bytes);
+    form_ = Form::ipv4;
+  } else if (sockname || peername) {
+    const std::byte* const packed = pack(sockname, peername).release();
+    std::memcpy(room_.data(), &packed, sizeof packed);
+    form_ = Form::packed;
   }
+}
+
+SocketNames::~SocketNames() {
+  if (form_ == Form::packed) {
+    const std::unique_ptr<const std::byte[]> owned(packed());
+  }
+}
+
+const std::byte* SocketNames::packed() const noexcept {
+  const std::byte* packed = nullptr;
+  std::memcpy(&packed, room_.data(), sizeof packed);
+  return packed;
 }
 
 std::optional<SocketAddress> SocketNames::sockname() const {
-  if (const Halves* halves = std::get_if<Halves>(&names_)) {
-    return double_up(std::span(*halves).first<half>());
+  switch (form_) {
+    case Form::none:
+      break;
+    case Form::ipv4:
+      return from_ipv4(std::span(room_).first<ipv4_bytes>());
+    case Form::packed:
+      return unpack(packed() + head, packed()[0]);
   }
-  const Packed& packed = std::get<Packed>(names_);
-  return packed ? unpack(packed.get() + head, packed[0]) : std::nullopt;
+  return std::nullopt;
 }
 
 std::optional<SocketAddress> SocketNames::peername() const {
-  if (const Halves* halves = std::get_if<Halves>(&names_)) {
-    return double_up(std::span(*halves).last<half>());
+  switch (form_) {
+    case Form::none:
+      break;
+    case Form::ipv4:
+      return from_ipv4(std::span(room_).last<ipv4_bytes>());
+    case Form::packed:
+      return unpack(packed() + head + length(packed()[0]), packed()[1]);
   }
-  const Packed& packed = std::get<Packed>(names_);
-  if (!packed) {
-    return std::nullopt;
-  }
-  const std::size_t own =
-      packed[0] == std::byte{absent} ? 0 : std::to_integer<std::size_t>(packed[0]);
-  return unpack(packed.get() + head + own, packed[1]);
+  return std::nullopt;
 }
 
 }  // namespace sluice::transports

@@ -56,7 +56,6 @@ void ChildTransport::watch() {
 
 void ChildTransport::add_pipe(int slot, OwnedFd& fd) {
   Birth birth{.kind = slot == 0 ? TransportKind::write_pipe : TransportKind::read_pipe};
-  birth.channel = std::make_unique<PipeChannel>(loop_->sys(), fd.get(), true);
   birth.group = this;
   std::shared_ptr<BaseProtocol> adapter;
   if (slot == 0) {

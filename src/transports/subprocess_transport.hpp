@@ -85,6 +85,8 @@ class ChildTransport final : public SubprocessTransport,
 
   // TransportLife. What the pipes hold they release themselves, and so they are dropped.
   BaseTransport& transport() noexcept override { return *this; }
+  [[nodiscard]] const core::Lifecycle& life() const noexcept override { return life_; }
+  [[nodiscard]] bool move_to(core::LifeState next) noexcept override { return life_.move_to(next); }
   void stop(std::error_code /*error*/) override {}
   void call_connection_lost(std::error_code error) override { protocol_->connection_lost(error); }
   // Only a loop that is closing finds a child that has not ended.
@@ -100,6 +102,7 @@ class ChildTransport final : public SubprocessTransport,
   std::array<std::shared_ptr<FdTransport>, 3> pipes_;
   std::optional<int> returncode_;
   std::size_t open_pipes_ = 0;
+  core::Lifecycle life_;
   OwnedChild child_;
 };
 

@@ -11,7 +11,7 @@ void TransportLife::live(std::shared_ptr<void> self) {
 }
 
 void TransportLife::lose(std::error_code error, Delivery delivery) {
-  if (!life_.move_to(core::LifeState::losing)) {
+  if (!move_to(core::LifeState::losing)) {
     return;
   }
   reason_ = error;
@@ -24,7 +24,7 @@ void TransportLife::lose(std::error_code error, Delivery delivery) {
 }
 
 void TransportLife::deliver_connection_lost() {
-  if (life_.closed()) {
+  if (life().closed()) {
     return;
   }
   std::exception_ptr thrown;
@@ -46,7 +46,7 @@ void TransportLife::deliver_connection_lost() {
 }
 
 std::shared_ptr<void> TransportLife::become_closed() noexcept {
-  static_cast<void>(life_.move_to(core::LifeState::closed));
+  static_cast<void>(move_to(core::LifeState::closed));
   return std::exchange(kept_, loop_->log());
 }
 
@@ -56,7 +56,7 @@ void TransportLife::take_back() noexcept {
 }
 
 void TransportLife::drop() noexcept {
-  if (life_.move_to(core::LifeState::losing)) {
+  if (move_to(core::LifeState::losing)) {
     stop_untold();
   }
   release_descriptor();

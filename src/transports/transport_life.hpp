@@ -29,18 +29,18 @@ class TransportLife : protected loop::Resident {
   /// Transports belong to the loop's thread; in debug builds a call from another one throws.
   void check_thread() const {
     // A closed transport may have outlived its loop.
-    if (core::debug_checks && !life_.closed()) {
+    if (core::debug_checks && !life().closed()) {
       loop_->check_thread();
     }
   }
 
   /// Good for as long as the transport is.
   [[nodiscard]] loop::Log& log() const noexcept {
-    return life_.closed() ? *static_cast<loop::Log*>(kept_.get()) : *loop_->log();
+    return life().closed() ? *static_cast<loop::Log*>(kept_.get()) : *loop_->log();
   }
   /// A share of the transport. Throws std::bad_weak_ptr when it is not the loop's.
   [[nodiscard]] const std::shared_ptr<void>& share_of_loop() const {
-    if (kept_ == nullptr || life_.closed()) {
+    if (kept_ == nullptr || life().closed()) {
       throw std::bad_weak_ptr();
     }
     return kept_;
@@ -57,6 +57,9 @@ class TransportLife : protected loop::Resident {
   void drop() noexcept final;
 
   [[nodiscard]] virtual BaseTransport& transport() noexcept = 0;
+  /// Where it is in its life, and the one way on; what carries bytes keeps it with them.
+  [[nodiscard]] virtual const core::Lifecycle& life() const noexcept = 0;
+  [[nodiscard]] virtual bool move_to(core::LifeState next) noexcept = 0;
   // The steps of the end, in this order.
   /// Losing: nothing is read or sent any more, and what is queued is discarded.
   virtual void stop(std::error_code error) = 0;
@@ -75,9 +78,6 @@ class TransportLife : protected loop::Resident {
   // While the transport is the loop's, itself; once it is closed, the log, which it may need longer
   // than there is a loop.
   std::shared_ptr<void> kept_;
-
- protected:
-  core::Lifecycle life_;  // last: what follows in a transport fits behind it
 };
 
 }  // namespace sluice::transports

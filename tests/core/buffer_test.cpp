@@ -98,6 +98,17 @@ TEST(Buffer, SharingKeepsTheOwnerAliveAsLongAsAnyCopy) {
   EXPECT_TRUE(watch.expired());
 }
 
+TEST(Buffer, TellsItsOwnerAndGivesItAway) {
+  const auto owner = std::make_shared<std::string>("shared");
+  Buffer buffer = Buffer::share(owner, as_bytes(*owner));
+  EXPECT_EQ(owner, buffer.owner());
+  EXPECT_EQ(2, owner.use_count());
+  const std::shared_ptr<const void> given = std::move(buffer).owner();
+  EXPECT_EQ(owner, given);
+  EXPECT_EQ(2, owner.use_count());
+  EXPECT_EQ(nullptr, Buffer::from_static("text").owner());
+}
+
 TEST(Buffer, StaticBytesAreReferredTo) {
   static constexpr std::string_view text = "static";
   const Buffer buffer = Buffer::from_static(text);

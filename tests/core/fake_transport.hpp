@@ -22,7 +22,9 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
 
   explicit FakeTransport(core::WriteTiming when = core::WriteTiming::end_of_turn,
                          core::DropRule rule = core::DropRule::count_every_loss, bool keeps = false)
-      : timing(when), keeps_(keeps), side({pool, *this, *this, life, timing, rule, &polls}) {}
+      : keeps_(keeps), side({ground, *this, *this, rule}) {
+    ground.timing = when;
+  }
   ~FakeTransport() override { abort(); }
 
   // ---- What the transport's user does ----
@@ -44,7 +46,7 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
     return range;
   }
   void close() {
-    if (life.move_to(core::LifeState::draining) && side.empty()) {
+    if (side.move_to(core::LifeState::draining) && side.empty()) {
       lose({});
     }
   }
@@ -63,7 +65,7 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
   }
   /// The sink is ready again, as a new poll has found out.
   void ready() {
-    ++polls;
+    ++ground.polls;
     late_ready();
   }
   /// The sink was ready when the last poll asked.
@@ -77,10 +79,8 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
   void clear_log() { log.clear(); }
   [[nodiscard]] std::vector<std::string> take_log() { return std::exchange(log, {}); }
 
-  core::Lifecycle life;
   core::SegmentPool pool;
-  core::WriteTiming timing;
-  std::uint64_t polls = 1;
+  core::CommonGround ground{pool};
   /// The answers to the next offers; then `room` counts.
   std::deque<core::SinkResult> script;
   std::deque<core::ExternalResult> range_script;
@@ -107,7 +107,7 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
 
  private:
   void lose(std::error_code error) {
-    if (life.move_to(core::LifeState::losing)) {
+    if (side.move_to(core::LifeState::losing)) {
       ++losses;
       lost_with = error;
       side.discard(error);

@@ -80,6 +80,7 @@ class HugeWrites : public ::testing::TestWithParam<WriteTiming> {
     sink_.room = step;
     side_.flush(FlushCause::end_of_turn);
     while (!side_.empty()) {
+      ++ground_.polls;
       side_.flush(FlushCause::readiness);
     }
   }
@@ -87,9 +88,8 @@ class HugeWrites : public ::testing::TestWithParam<WriteTiming> {
   SegmentPool pool_;
   CountingSink sink_;
   SilentHost host_;
-  Lifecycle life_;
-  WriteTiming timing_ = GetParam();
-  WriteSide side_{{pool_, sink_, host_, life_, timing_, DropRule::count_every_loss}};
+  CommonGround ground_{pool_, GetParam()};
+  WriteSide side_{{ground_, sink_, host_, DropRule::count_every_loss}};
 };
 
 TEST_P(HugeWrites, AGibibyteInABufferIsNeverCopied) {
@@ -109,7 +109,7 @@ TEST_P(HugeWrites, OneBufferToAThousandTransportsIsStoredOnce) {
   std::vector<std::unique_ptr<WriteSide>> sides;
   for (int i = 0; i < 1000; ++i) {
     sides.push_back(std::make_unique<WriteSide>(
-        WriteSide::Parts{pool_, sink_, host_, life_, timing_, DropRule::count_every_loss}));
+        WriteSide::Parts{ground_, sink_, host_, DropRule::count_every_loss}));
   }
   const Allocations before = allocations();
   for (const auto& side : sides) {
@@ -164,6 +164,7 @@ TEST_P(HugeWrites, ADeepQueueIsOfferedOnce) {
   const std::size_t before = sink_.pieces_offered;
   sink_.room = Sink::max_pieces * 4096;
   // The first offer was refused when writes are sent at once; then the queue waits for readiness.
+  ++ground_.polls;
   side_.flush(FlushCause::readiness);
   while (!side_.empty()) {
     side_.flush(FlushCause::end_of_turn);

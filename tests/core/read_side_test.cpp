@@ -25,14 +25,16 @@ const SourceResult end{SourceResult::Kind::end};
 const SourceResult failed{SourceResult::Kind::failed, 0,
                           std::make_error_code(std::errc::connection_reset)};
 
-class Reading : public ::testing::Test, protected Source, protected ReadSideHost {
+class Reading : public ::testing::Test, protected Source {
  protected:
+  friend ReadSide;  // whose Host it is
+
   Log take_log() { return std::exchange(log_, {}); }
   // What the loop does for request_read.
   void next_turn() {
     ++polls_;
     if (std::exchange(requested_, false)) {
-      side_.on_ready(Readiness::data);
+      side_.on_ready(*this, *this, Readiness::data);
     }
   }
 
@@ -47,21 +49,23 @@ class Reading : public ::testing::Test, protected Source, protected ReadSideHost
     return answer;
   }
   [[nodiscard]] bool short_read_empties() const noexcept override { return short_empties_; }
-  std::span<std::byte> read_memory() override {
+  [[nodiscard]] const Lifecycle& life() const { return life_; }
+  [[nodiscard]] std::uint64_t polls() const { return polls_; }
+  std::span<std::byte> read_memory() {
     on_memory_();
     if (no_memory_) {
       return {};
     }
     return memory_;
   }
-  void deliver(std::span<std::byte> memory, std::size_t count) override {
+  void deliver(std::span<std::byte> memory, std::size_t count) {
     EXPECT_EQ(memory_.data(), memory.data());
     log_.push_back("data " + std::to_string(count));
     on_data_();
   }
-  void deliver_end() override { log_.emplace_back("end"); }
-  void read_failed(std::error_code error) override { log_.push_back("failed " + error.message()); }
-  void request_read() noexcept override { requested_ = true; }
+  void deliver_end() { log_.emplace_back("end"); }
+  void read_failed(std::error_code error) { log_.push_back("failed " + error.message()); }
+  void request_read() { requested_ = true; }
 
   std::deque<SourceResult> answers_;
   bool short_empties_ = true;
@@ -73,20 +77,20 @@ class Reading : public ::testing::Test, protected Source, protected ReadSideHost
   Log log_;
   Lifecycle life_;
   std::uint64_t polls_ = 1;
-  ReadSide side_{*this, *this, life_, &polls_};
+  ReadSide side_;
 };
 
 // W-154
 TEST_F(Reading, OneReadinessIsOneReadAndOneDelivery) {
   answers_ = {received(3), received(3)};
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_EQ((Log{"read", "data 3"}), take_log());
 }
 
 // W-154
 TEST_F(Reading, AReadThatFillsTheMemoryIsContinuedInTheNextTurn) {
   answers_ = {received(memory_size), received(2)};
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_EQ((Log{"read", "data 8"}), take_log());
   EXPECT_TRUE(requested_);
   next_turn();
@@ -98,7 +102,7 @@ TEST_F(Reading, AReadThatFillsTheMemoryIsContinuedInTheNextTurn) {
 TEST_F(Reading, WhereAShortReadProvesNothingReadingGoesOnUntilItWouldBlock) {
   short_empties_ = false;
   answers_ = {received(1)};
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(requested_);
   next_turn();
   EXPECT_EQ((Log{"read", "data 1", "read"}), take_log());
@@ -112,36 +116,36 @@ TEST_F(Reading, AnotherSourceIsReadFromThenOn) {
     [[nodiscard]] bool short_read_empties() const noexcept override { return true; }
   };
   Other other;
-  side_.set_source(other);
-  side_.on_ready(Readiness::data);
-  EXPECT_EQ(Log{"end"}, take_log());
+  side_.on_ready(*this, *this, Readiness::data);
+  side_.on_ready(*this, other, Readiness::data);
+  EXPECT_EQ((Log{"read", "end"}), take_log());
 }
 
 TEST_F(Reading, WhatWouldBlockIsNotDelivered) {
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_EQ(Log{"read"}, take_log());
   EXPECT_FALSE(requested_);
 }
 
 // W-152
 TEST_F(Reading, IsReadingUntilPausedAndAgainAfterResume) {
-  EXPECT_TRUE(side_.is_reading());
-  side_.pause();
-  side_.pause();
-  EXPECT_FALSE(side_.is_reading());
+  EXPECT_TRUE(side_.is_reading(life_));
+  side_.pause(life_);
+  side_.pause(life_);
+  EXPECT_FALSE(side_.is_reading(life_));
   EXPECT_EQ(ReadSide::State::paused, side_.state());
-  side_.resume();
-  side_.resume();
-  EXPECT_TRUE(side_.is_reading());
+  side_.resume(*this);
+  side_.resume(*this);
+  EXPECT_TRUE(side_.is_reading(life_));
 }
 
 // W-83, W-153
 TEST_F(Reading, WhatArrivesWhilePausedIsReadAfterResume) {
   answers_ = {received(3)};
-  side_.pause();
-  side_.on_ready(Readiness::data);
+  side_.pause(life_);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
-  side_.resume();
+  side_.resume(*this);
   EXPECT_TRUE(take_log().empty()) << "resume_reading calls nothing itself";
   EXPECT_TRUE(requested_);
   next_turn();
@@ -149,19 +153,19 @@ TEST_F(Reading, WhatArrivesWhilePausedIsReadAfterResume) {
 }
 
 TEST_F(Reading, ResumeWithNothingArrivedAsksForNoRead) {
-  side_.pause();
-  side_.resume();
+  side_.pause(life_);
+  side_.resume(*this);
   EXPECT_FALSE(requested_);
 }
 
 TEST_F(Reading, PausedBetweenARequestAndItsGrantReadsNothingUntilResumed) {
   answers_ = {received(memory_size), received(2)};
-  side_.on_ready(Readiness::data);
-  side_.pause();
+  side_.on_ready(*this, *this, Readiness::data);
+  side_.pause(life_);
   log_.clear();
   next_turn();
   EXPECT_TRUE(take_log().empty());
-  side_.resume();
+  side_.resume(*this);
   EXPECT_TRUE(requested_);
   next_turn();
   EXPECT_EQ((Log{"read", "data 2"}), take_log());
@@ -169,8 +173,8 @@ TEST_F(Reading, PausedBetweenARequestAndItsGrantReadsNothingUntilResumed) {
 
 TEST_F(Reading, PausedFromInsideADeliveryStopsTheNextRead) {
   answers_ = {received(memory_size), received(2)};
-  on_data_ = [this] { side_.pause(); };
-  side_.on_ready(Readiness::data);
+  on_data_ = [this] { side_.pause(life_); };
+  side_.on_ready(*this, *this, Readiness::data);
   next_turn();
   EXPECT_EQ((Log{"read", "data 8"}), take_log());
 }
@@ -178,9 +182,9 @@ TEST_F(Reading, PausedFromInsideADeliveryStopsTheNextRead) {
 // W-153: resumed by a callback of the same turn, which polled before.
 TEST_F(Reading, ReadinessOlderThanTheResumeWaitsForTheNextTurn) {
   answers_ = {received(3)};
-  side_.pause();
-  side_.resume();
-  side_.on_ready(Readiness::data);
+  side_.pause(life_);
+  side_.resume(*this);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
   EXPECT_TRUE(requested_);
   next_turn();
@@ -191,46 +195,46 @@ TEST_F(Reading, ReadinessOlderThanTheResumeWaitsForTheNextTurn) {
 TEST_F(Reading, ClosedFromInsideADeliveryReadsNoMore) {
   answers_ = {received(memory_size), received(2)};
   on_data_ = [this] { ASSERT_TRUE(life_.move_to(LifeState::draining)); };
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   next_turn();
   EXPECT_EQ((Log{"read", "data 8"}), take_log());
-  EXPECT_FALSE(side_.is_reading());
+  EXPECT_FALSE(side_.is_reading(life_));
 }
 
 // W-40, W-42
 TEST_F(Reading, NothingIsReadOnceClosing) {
   answers_ = {received(3)};
   ASSERT_TRUE(life_.move_to(LifeState::draining));
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
 }
 
 // W-152
 TEST_F(Reading, PauseAndResumeDoNothingOnceClosing) {
-  side_.pause();
-  side_.on_ready(Readiness::data);
+  side_.pause(life_);
+  side_.on_ready(*this, *this, Readiness::data);
   ASSERT_TRUE(life_.move_to(LifeState::losing));
-  side_.resume();
+  side_.resume(*this);
   EXPECT_EQ(ReadSide::State::paused, side_.state());
   EXPECT_FALSE(requested_);
   Lifecycle other;
   ASSERT_TRUE(other.move_to(LifeState::draining));
-  ReadSide closing(*this, *this, other);
-  closing.pause();
+  ReadSide closing;
+  closing.pause(other);
   EXPECT_EQ(ReadSide::State::reading, closing.state());
 }
 
 // W-155, Q-25
 TEST_F(Reading, TheEndIsDeliveredOnceAndForAll) {
   answers_ = {end, received(3)};
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_EQ((Log{"read", "end"}), take_log());
   EXPECT_EQ(ReadSide::State::ended, side_.state());
-  EXPECT_FALSE(side_.is_reading());
-  side_.on_ready(Readiness::data);
-  side_.on_ready(Readiness::hangup);
-  side_.pause();
-  side_.resume();
+  EXPECT_FALSE(side_.is_reading(life_));
+  side_.on_ready(*this, *this, Readiness::data);
+  side_.on_ready(*this, *this, Readiness::hangup);
+  side_.pause(life_);
+  side_.resume(*this);
   next_turn();
   EXPECT_TRUE(take_log().empty());
 }
@@ -238,16 +242,16 @@ TEST_F(Reading, TheEndIsDeliveredOnceAndForAll) {
 // W-157
 TEST_F(Reading, AnErrorIsToldOnceAndEndsReading) {
   answers_ = {failed, received(3)};
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_EQ((Log{"read", "failed " + failed.error.message()}), take_log());
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
 }
 
 // After a hang-up no edge comes any more: reading must go on by itself until the end is seen.
 TEST_F(Reading, AfterAHangUpReadingGoesOnUntilTheEnd) {
   answers_ = {received(1), received(1), end};
-  side_.on_ready(Readiness::hangup);
+  side_.on_ready(*this, *this, Readiness::hangup);
   next_turn();
   next_turn();
   EXPECT_EQ((Log{"read", "data 1", "read", "data 1", "read", "end"}), take_log());
@@ -255,11 +259,11 @@ TEST_F(Reading, AfterAHangUpReadingGoesOnUntilTheEnd) {
 
 TEST_F(Reading, AHangUpWhilePausedIsRemembered) {
   answers_ = {received(1), end};
-  side_.pause();
-  side_.on_ready(Readiness::hangup);
-  side_.on_ready(Readiness::data);
+  side_.pause(life_);
+  side_.on_ready(*this, *this, Readiness::hangup);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
-  side_.resume();
+  side_.resume(*this);
   next_turn();
   next_turn();
   EXPECT_EQ((Log{"read", "data 1", "read", "end"}), take_log());
@@ -268,18 +272,18 @@ TEST_F(Reading, AHangUpWhilePausedIsRemembered) {
 // W-156: the host has lost the transport over it and given no memory.
 TEST_F(Reading, WithoutMemoryNothingIsRead) {
   no_memory_ = true;
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
 }
 
 // W-158, W-159: asking a BufferedProtocol for memory runs its code.
 TEST_F(Reading, PausedWhileAskedForMemoryReadsNothing) {
   answers_ = {received(3)};
-  on_memory_ = [this] { side_.pause(); };
-  side_.on_ready(Readiness::data);
+  on_memory_ = [this] { side_.pause(life_); };
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
   on_memory_ = [] {};
-  side_.resume();
+  side_.resume(*this);
   next_turn();
   EXPECT_EQ((Log{"read", "data 3"}), take_log());
 }
@@ -287,7 +291,7 @@ TEST_F(Reading, PausedWhileAskedForMemoryReadsNothing) {
 TEST_F(Reading, ClosedWhileAskedForMemoryReadsNothing) {
   answers_ = {received(3)};
   on_memory_ = [this] { ASSERT_TRUE(life_.move_to(LifeState::draining)); };
-  side_.on_ready(Readiness::data);
+  side_.on_ready(*this, *this, Readiness::data);
   EXPECT_TRUE(take_log().empty());
 }
 

@@ -88,13 +88,14 @@ TEST(SegmentPool, AReleasedSegmentIsUsedAgainAndCleanly) {
   SegmentPool pool;
   const auto owner = std::make_shared<std::string>("text");
   Segment* segment = pool.new_segment();
-  segment->owner = Buffer::share(owner, as_bytes(*owner));
-  segment->bytes = segment->owner.bytes();
+  segment->keep(Buffer::share(owner, as_bytes(*owner)).owner());
+  segment->bytes = as_bytes(*owner);
+  EXPECT_EQ(2, owner.use_count());
   pool.release(segment);
   EXPECT_EQ(1, owner.use_count());
   EXPECT_EQ(segment, pool.new_segment());
   EXPECT_EQ(nullptr, segment->next);
-  EXPECT_EQ(nullptr, segment->slab);
+  EXPECT_EQ(nullptr, segment->slab());
   EXPECT_EQ(1U, pool.segments_alive());
   pool.release(segment);
 }
@@ -102,8 +103,9 @@ TEST(SegmentPool, AReleasedSegmentIsUsedAgainAndCleanly) {
 TEST(SegmentPool, ASegmentLetsItsSlabGo) {
   SegmentPool pool;
   Segment* segment = pool.new_segment();
-  segment->slab = pool.new_slab();
-  Slab* slab = segment->slab;
+  Slab* const slab = pool.new_slab();
+  segment->keep(slab);
+  EXPECT_EQ(slab, segment->slab());
   pool.release(segment);
   EXPECT_EQ(0U, slab->references);
   EXPECT_EQ(slab, pool.new_slab());

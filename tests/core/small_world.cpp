@@ -108,14 +108,14 @@ class World::Range final : public core::External {
 World::World(core::SegmentPool& pool, const Setting& setting)
     : setting_(&setting),
       model_{.low = setting.low, .high = setting.high},
-      timing_(setting.timing),
-      side_({pool, *this, *this, life_, timing_, core::DropRule::count_every_loss}),
+      ground_{pool, setting.timing},
+      side_({ground_, *this, *this, core::DropRule::count_every_loss}),
       room_(setting.room) {
   side_.set_limits(setting.high, setting.low);
 }
 
 World::~World() {
-  if (life_.alive()) {
+  if (side_.life().alive()) {
     lose();
   }
   if (model_.flying > 0) {
@@ -133,7 +133,7 @@ std::size_t World::expected_offers(const Step& step) const {
       if (!model_.open || model_.eof_wanted || busy) {
         return 0;
       }
-      if (timing_ == core::WriteTiming::at_once) {
+      if (ground_.timing == core::WriteTiming::at_once) {
         return !queued || (step.kind == Kind::writelines && model_.waiting) ? 1 : 0;
       }
       if (queued && model_.waiting) {
@@ -158,6 +158,7 @@ void World::run(const Step& step) {
   switch (step.kind) {
     case Kind::ready:
       room_ = step.count == everything ? everything : room_ + step.count;
+      ++ground_.polls;
       side_.flush(core::FlushCause::readiness);
       break;
     case Kind::end_turn:
@@ -165,7 +166,7 @@ void World::run(const Step& step) {
       break;
     case Kind::leave_turn:
       end_turn();
-      timing_ = core::WriteTiming::at_once;
+      ground_.timing = core::WriteTiming::at_once;
       break;
     case Kind::fail_next:
       fail_next_ = true;
@@ -206,7 +207,7 @@ void World::act(const Step& step) {
       side_.write_eof();
       break;
     case Kind::close:
-      if (life_.move_to(core::LifeState::draining)) {
+      if (side_.move_to(core::LifeState::draining)) {
         model_.open = false;
         if (side_.empty()) {
           lose();
@@ -214,7 +215,7 @@ void World::act(const Step& step) {
       }
       break;
     case Kind::abort:
-      if (life_.alive()) {
+      if (side_.life().alive()) {
         lose();
       }
       break;
@@ -231,7 +232,7 @@ void World::act(const Step& step) {
 void World::act_on_ranges(const Step& step) {
   if (step.kind == Kind::fail_range) {
     fail_range_ = true;
-  } else if (step.kind == Kind::write_range && life_.open() && !model_.eof_wanted) {
+  } else if (step.kind == Kind::write_range && side_.life().open() && !model_.eof_wanted) {
     ranges_.push_back(std::make_shared<Range>(*this, step.count));
     model_.write_range(step.count);
     side_.write_external(ranges_.back(), "sendfile()");
@@ -311,7 +312,7 @@ void World::complete(core::SinkResult result) {
 
 void World::lose() {
   model_.lose();
-  model_.require(life_.move_to(core::LifeState::losing), "the lifecycle allows one loss");
+  model_.require(side_.move_to(core::LifeState::losing), "the lifecycle allows one loss");
   side_.discard();
 }
 

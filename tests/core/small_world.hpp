@@ -103,8 +103,7 @@ class World : private core::Sink, private core::WriteSideHost {
 
   const Setting* setting_;
   Model model_;
-  core::Lifecycle life_;
-  core::WriteTiming timing_;
+  core::CommonGround ground_;
   core::WriteSide side_;
   std::size_t room_;
   std::size_t offers_ = 0;

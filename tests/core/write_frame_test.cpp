@@ -1,6 +1,7 @@
 // The write side for sinks that take whole messages: frames, and a sink that has enough.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -174,16 +175,17 @@ TEST(WriteQueueParts, WhatIsAppendedInOneCallStaysInOnePiece) {
     i % 3 == 0 ? queue.append(Buffer::copy_of(text)) : queue.append_copy(as_bytes(text));
     sizes.push_back(text.size());
   }
-  std::vector<Bytes> pieces(queue.segment_count());
-  pieces.resize(queue.gather(pieces));
   std::size_t next = 0;
-  for (const Bytes& piece : pieces) {
-    std::size_t left = piece.size();
+  while (!queue.empty()) {
+    std::array<Bytes, 1> piece;
+    ASSERT_EQ(1U, queue.gather(piece));
+    std::size_t left = piece.front().size();
     while (left > 0) {
       ASSERT_LT(next, sizes.size());
       ASSERT_GE(left, sizes[next]) << "part " << next << " is split";
       left -= sizes[next++];
     }
+    queue.acknowledge(piece.front().size());
   }
   EXPECT_EQ(sizes.size(), next);
 }

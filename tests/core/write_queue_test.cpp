@@ -188,6 +188,17 @@ TEST_F(Queue, GatherFillsNoMoreThanItIsGiven) {
   EXPECT_TRUE(gather(0).empty());
 }
 
+// Of a deep queue only the front is looked at; a large piece is not cut.
+TEST_F(Queue, GatherStopsWithThePieceThatReachesItsMeasure) {
+  constexpr std::size_t half = WriteQueue::gather_bytes / 2;
+  link(half);
+  link(half + 1);
+  link(large);
+  EXPECT_EQ(2U, gather().size());
+  queue_.acknowledge(2);
+  EXPECT_EQ(3U, gather().size());
+}
+
 TEST_F(Queue, GatherChangesNothing) {
   copy(10);
   link(large);
@@ -317,6 +328,33 @@ TEST_F(Queue, TheLaneEndsWithTheSlab) {
   copy("d");
   EXPECT_EQ(2U, queue_.segment_count());
   EXPECT_EQ(Slab::capacity + 1, queue_.size());
+}
+
+// Short messages are copied by moves that overlap: none may reach beyond its message, or leave a
+// byte of it out.
+TEST_F(Queue, AShortMessageOfAnyLengthIsAppendedInTheLaneWhole) {
+  for (std::size_t size = 1; size <= 2 * ShortMessage::most; ++size) {
+    const std::string before = std::string(40, '-');
+    const std::string message = pattern(size, size);
+    copy(before);
+    queue_.open_lane(before.size() + 2 * message.size());
+    const bool is_short = size >= ShortMessage::least && size <= ShortMessage::most;
+    EXPECT_EQ(is_short, queue_.append_short_in_lane(as_bytes(message))) << size;
+    if (is_short) {
+      EXPECT_TRUE(queue_.append_in_lane(as_bytes(message)));
+      EXPECT_EQ(before + message + message, content()) << size;
+    }
+    queue_.clear();
+  }
+}
+
+TEST_F(Queue, AShortMessageThatTheLaneHasNoRoomForIsLeftOut) {
+  copy("ab");
+  queue_.open_lane(ShortMessage::least);
+  EXPECT_FALSE(queue_.append_short_in_lane(as_bytes(std::string(ShortMessage::least + 1, 'x'))));
+  EXPECT_TRUE(queue_.append_short_in_lane(as_bytes(std::string(ShortMessage::least, 'x'))));
+  EXPECT_FALSE(queue_.append_short_in_lane(as_bytes(std::string(ShortMessage::least, 'x'))));
+  EXPECT_EQ("ab" + std::string(ShortMessage::least, 'x'), content());
 }
 
 TEST_F(Queue, NothingIsAppendedInTheLaneForAnEmptyPiece) {

@@ -352,7 +352,7 @@ TEST_F(Immediate, CloseInsideResumeWaitsForWhatResumeWrote) {
   };
   transport_.ready(11);
   EXPECT_EQ((Log{"send 11", "RW", "send 7"}), transport_.take_log());
-  EXPECT_TRUE(transport_.life.draining());
+  EXPECT_TRUE(transport_.side.life().draining());
   transport_.ready(7);
   EXPECT_EQ((Log{"send 7", "drained now"}), transport_.take_log());
   EXPECT_EQ(transport_.given(), transport_.out);

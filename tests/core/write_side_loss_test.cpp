@@ -23,7 +23,7 @@ using testing::pattern;
 TEST_F(Coalescing, ADrainingTransportIsDrainedByTheEndOfTheTurnToo) {
   transport_.write(10);
   transport_.close();
-  EXPECT_TRUE(transport_.life.draining());
+  EXPECT_TRUE(transport_.side.life().draining());
   transport_.end_turn();
   EXPECT_EQ((Log{"send 10", "drained soon"}), transport_.take_log());
 }
@@ -223,7 +223,7 @@ TEST_F(InFlight, ASinkMayTakeUpAPartOfWhatItIsOffered) {
 }
 
 TEST_F(InFlight, AfterACompletionAWriteAtOnceIsOfferedAtOnce) {
-  transport_.timing = WriteTiming::at_once;
+  transport_.ground.timing = WriteTiming::at_once;
   transport_.script = {SinkResult::in_flight(), SinkResult::in_flight()};
   transport_.write(10);
   transport_.write(5);
@@ -290,7 +290,7 @@ TEST_F(InFlight, ACompletionResumesDrainsAndShutsDown) {
 TEST_F(InFlight, ADrainingTransportIsDrainedByTheCompletion) {
   launch(10);
   transport_.close();
-  EXPECT_TRUE(transport_.life.draining());
+  EXPECT_TRUE(transport_.side.life().draining());
   side().complete(SinkResult::accepted(10));
   EXPECT_EQ(Log{"drained now"}, transport_.take_log());
 }

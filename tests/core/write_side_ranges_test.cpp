@@ -86,9 +86,9 @@ TEST_F(Ranges, CloseWaitsForTheRange) {
   transport_.room = 0;
   const auto range = transport_.write_range(100);
   transport_.close();
-  EXPECT_TRUE(transport_.life.draining());
+  EXPECT_TRUE(transport_.side.life().draining());
   transport_.end_turn();
-  EXPECT_TRUE(transport_.life.draining());
+  EXPECT_TRUE(transport_.side.life().draining());
   transport_.ready(100);
   EXPECT_EQ("drained now", transport_.log.back());
   EXPECT_EQ(ExternalEnd::sent, range->end);
@@ -187,7 +187,7 @@ TEST_F(Ranges, ARangeThatCannotBeReadLosesTheTransport) {
 
 TEST_F(Ranges, DroppingTellsNoRange) {
   const auto range = transport_.write_range(100);
-  ASSERT_TRUE(transport_.life.move_to(LifeState::losing));
+  ASSERT_TRUE(transport_.side.move_to(LifeState::losing));
   side().drop();
   EXPECT_EQ(0, range->times_left);
   EXPECT_EQ(1, range.use_count());

@@ -226,7 +226,7 @@ TEST_F(Lines, MayResumeByThatAttempt) {
 }
 
 TEST_F(Lines, CoalesceLikeAWrite) {
-  transport_.timing = WriteTiming::end_of_turn;
+  transport_.ground.timing = WriteTiming::end_of_turn;
   lines({"ab", "cd"});
   EXPECT_TRUE(transport_.take_log().empty());
   transport_.end_turn();
@@ -334,7 +334,7 @@ TEST_F(Immediate, FlushAfterTheLossDoesNothing) {
 // Readiness that was found before an attempt filled the sink says nothing any more.
 TEST_F(Lines, AnAttemptAfterThePollMakesItsReadinessStale) {
   fill(10);
-  ++transport_.polls;
+  ++transport_.ground.polls;
   transport_.room = 2;
   lines({"ab"});
   EXPECT_EQ(Log{"send 12"}, transport_.take_log());

@@ -65,17 +65,18 @@ class Program final : core::Sink, core::WriteSideHost {
     for (std::size_t i = 0; i < count; ++i) {
       text[i] = static_cast<char>(stream_byte(accepted_ + i));
     }
-    if (life_.open()) {
+    if (write_side_.life().open()) {
       accepted_ += count;
     }
     return text;
   }
   [[nodiscard]] bool may_write() const {
-    return !life_.open() || write_side_.half_state() == core::WriteSide::HalfState::open;
+    return !write_side_.life().open() ||
+           write_side_.half_state() == core::WriteSide::HalfState::open;
   }
 
   void step() {
-    timing_ = next() % 2 == 0 ? core::WriteTiming::at_once : core::WriteTiming::end_of_turn;
+    ground_.timing = next() % 2 == 0 ? core::WriteTiming::at_once : core::WriteTiming::end_of_turn;
     switch (next() % 9) {
       case 0:
         if (may_write()) {
@@ -96,6 +97,7 @@ class Program final : core::Sink, core::WriteSideHost {
         }
         break;
       case 3:
+        ++ground_.polls;
         write_side_.flush(FlushCause::readiness);
         break;
       case 4:
@@ -125,12 +127,13 @@ class Program final : core::Sink, core::WriteSideHost {
   void end(std::uint8_t how) {
     if (how % 8 == 0) {
       lose();
-    } else if (how % 8 == 1 && life_.move_to(core::LifeState::draining) && write_side_.empty()) {
+    } else if (how % 8 == 1 && write_side_.move_to(core::LifeState::draining) &&
+               write_side_.empty()) {
       lose();
     }
   }
   void lose() {
-    if (life_.move_to(core::LifeState::losing)) {
+    if (write_side_.move_to(core::LifeState::losing)) {
       ++losses_;
       write_side_.discard();
     }
@@ -212,10 +215,8 @@ class Program final : core::Sink, core::WriteSideHost {
   std::span<const std::uint8_t> input_;
   std::size_t input_size_ = input_.size();
   core::SegmentPool pool_;
-  core::Lifecycle life_;
-  core::WriteTiming timing_ = core::WriteTiming::at_once;
-  core::WriteSide write_side_{
-      {pool_, *this, *this, life_, timing_, core::DropRule::count_every_loss}};
+  core::CommonGround ground_{pool_};
+  core::WriteSide write_side_{{ground_, *this, *this, core::DropRule::count_every_loss}};
   std::deque<std::byte> offered_;
   std::uint64_t accepted_ = 0;
   std::uint64_t sent_ = 0;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <new>
 
 #include "core/allocation_probe.hpp"
 #include "sluice/event_loop.hpp"
@@ -40,7 +41,19 @@ TEST(LoopWithoutMemory, EveryTimerThatIsDueRuns) {
   }
 }
 
-TEST(LoopWithoutMemory, WhatOtherThreadsPostedRunsInItsOrder) {
+TEST(LoopWithoutMemory, WhatOtherThreadsPostedNeedsNoneToRunInItsOrder) {
+  EventLoop loop;
+  int ran = 0;
+  for (int i = 0; i < 300; ++i) {
+    loop.call_soon_threadsafe([&ran, i] { ran += ran == i ? 1 : 0; });
+  }
+  EXPECT_FALSE(run_without_memory(loop, 1));
+  EXPECT_EQ(300, ran);
+}
+
+// A call_soon behind them gives each its place in the queue, which needs memory. What gets none
+// waits.
+TEST(LoopWithoutMemory, WhatOtherThreadsPostedRunsInItsOrderBeforeACallSoonToo) {
   std::size_t nth = 0;
   for (bool failed = true; failed;) {
     EventLoop loop;
@@ -48,8 +61,20 @@ TEST(LoopWithoutMemory, WhatOtherThreadsPostedRunsInItsOrder) {
     for (int i = 0; i < 300; ++i) {
       loop.call_soon_threadsafe([&ran, i] { ran += ran == i ? 1 : 0; });
     }
-    failed = run_without_memory(loop, ++nth);
+    int soon = 0;
+    int refused = 0;
+    {
+      const testing::FailingAllocation failing(++nth);
+      try {
+        loop.call_soon([&soon] { ++soon; });
+      } catch (const std::bad_alloc&) {
+        ++refused;
+      }
+      failed = failing.failed();
+    }
+    EXPECT_FALSE(run_without_memory(loop, 1000)) << "failure " << nth;
     EXPECT_EQ(300, ran) << "failure " << nth;
+    EXPECT_EQ(1, soon + refused) << "failure " << nth;
   }
   EXPECT_LT(1U, nth);
 }

@@ -35,8 +35,8 @@ class Channels : public ::testing::Test {
     static_cast<void>(kernel_.set_status_flags(fd, 04000));
     return fd;
   }();
-  SocketChannel socket_{kernel_, socket_fd_, true};
-  PipeChannel pipe_{kernel_, pipe_fd_, true};
+  DescriptorChannel socket_{kernel_, socket_fd_, DescriptorCalls::socket, true};
+  DescriptorChannel pipe_{kernel_, pipe_fd_, DescriptorCalls::pipe, true};
 };
 
 // W-18, P-7
@@ -125,8 +125,10 @@ TEST_F(Channels, ReadingTellsDataNothingEndAndFailureApart) {
 
 TEST_F(Channels, WhetherAShortReadEmptiesTheSourceIsSaidAtBirth) {
   EXPECT_TRUE(socket_.short_read_empties());
-  EXPECT_FALSE(SocketChannel(kernel_, socket_fd_, false).short_read_empties());
-  EXPECT_FALSE(PipeChannel(kernel_, pipe_fd_, false).short_read_empties());
+  EXPECT_FALSE(
+      DescriptorChannel(kernel_, socket_fd_, DescriptorCalls::socket, false).short_read_empties());
+  EXPECT_FALSE(
+      DescriptorChannel(kernel_, pipe_fd_, DescriptorCalls::pipe, false).short_read_empties());
 }
 
 // W-33, W-37
