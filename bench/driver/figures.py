@@ -42,6 +42,8 @@ QUEUEING = Figure("extra.queueing_cpu_ns_per_write", "of it queueing", "ns", dif
 DRAINING = Figure("extra.draining_cpu_ns_per_write", "of it draining", "ns")
 RSS_BEFORE = Figure("extra.rss_before_kib", "RSS before", "MiB", scale=1 / 1024)
 RSS_QUEUED = Figure("extra.rss_queued_kib", "RSS when queued", "MiB", scale=1 / 1024)
+RSS_BEFORE_MESSAGE = Figure("extra.rss_before_message_kib", "RSS before the first message, exactly", "MiB",
+                            scale=1 / 1024)
 RSS_AFTER_WINDOW = Figure("extra.rss_after_window_kib", "RSS after the window, exactly", "MiB", scale=1 / 1024)
 RSS_AFTER_DRAIN = Figure("extra.rss_after_kib", "RSS after the drain", "MiB", scale=1 / 1024)
 LATENCY_AGAINST_QUIET = Figure("latency_ns.p50", "latency p50 against a quiet server", "",

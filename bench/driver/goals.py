@@ -6,7 +6,8 @@ import pathlib
 from .contenders import BENCH, OURS, PEERS
 from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, FILLING_P50_AGAINST_QUIET, FILLING_P99_AGAINST_QUIET,
                       Figure, LATENCY_AGAINST_QUIET, MESSAGES, P99_AGAINST_QUIET, RSS_AFTER_DRAIN, RSS_AFTER_WINDOW,
-                      RSS_BEFORE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread, values_of)
+                      RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread,
+                      values_of)
 from .workloads import BY_NAME
 
 SLUICE = "sluice"
@@ -374,40 +375,40 @@ class Scaling:
 
 @dataclasses.dataclass(frozen=True)
 class MemoryOfFanOut:
-    """From the fewest connections to the most, memory grows by what connections take anyway, plus `bound`.
+    """Messages take memory besides what connections take anyway: `bound` for each of them, and one message.
 
-    What is there after the window is counted page by page. The peak is not, and can only tell of more than its error.
+    From the fewest connections to the most, so that what is there once is left out. What is there before the first
+    message and after the window is counted page by page. The peak is not, and can only tell of more than its error.
     """
     goal: str
     bound: float
     workload: str = "fanout"
 
     def wanted(self):
-        return (f"fanout: beside one message at most {number(self.bound)} B of memory for each connection, "
+        return (f"fanout: for messages at most {number(self.bound)} B of memory for each connection, beside one message; "
                 "exactly after the window, and at the peak as far as that can be told")
 
     def judge(self, results):
         result = results["fanout"]
         labels = labels_of(result, (SLUICE,))
-        kept = medians_by_case(result, lambda case: values_of(case, SLUICE, RSS_AFTER_WINDOW), labels)
-        peaks = medians_by_case(result, lambda case: values_of(case, SLUICE, RSS_PEAK), labels)
-        gaps = gaps_of(result, labels, (SLUICE,), lambda case: values_of(case, SLUICE, RSS_AFTER_WINDOW))
-        idle = {}
-        if "idle" in results and not results["idle"]["tiny"]:
-            idle = medians_by_case(results["idle"], lambda case: values_of(case, SLUICE, BYTES_AFTER_ECHO))
-            gaps += gaps_of(results["idle"], labels_of(results["idle"], (SLUICE,)), (SLUICE,),
-                            lambda case: values_of(case, SLUICE, BYTES_AFTER_ECHO))
-        else:
-            gaps += Gaps((), ("idle not measured",))
-        if not idle or any(label not in found for label in labels for found in (kept, peaks)):
+
+        def found(figure):
+            return medians_by_case(result, lambda case: values_of(case, SLUICE, figure), labels)
+
+        before, kept, peaks = map(found, (RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK))
+        gaps = gaps_of(result, labels, (SLUICE,), lambda case: values_of(case, SLUICE, RSS_BEFORE_MESSAGE))
+        if any(label not in figures for label in labels for figures in (before, kept, peaks)):
             return settled(Verdict(self.goal, self.wanted(), "", None), gaps)
         fewest, most = (int(labels[index].split()[0]) for index in (0, -1))
-        of_idle = max(idle.values())
-        kept, peak = ((found[labels[-1]] - found[labels[0]]) * 1024 * 1024 / (most - fewest) - of_idle
-                      for found in (kept, peaks))
+
+        def growth(label, after):
+            return (after[label] - before[label]) * 1024 * 1024
+
+        kept, peak = ((growth(labels[-1], after) - growth(labels[0], after)) / (most - fewest)
+                      for after in (kept, peaks))
         error = PEAK_ERROR_KIB * 1024 / (most - fewest)
         measured = (f"{number(kept)} B after the window, {number(peak)} B at the peak "
-                    f"(give or take {number(error)} B), from {fewest} to {most} connections beside the {number(of_idle)} B of an idle one")
+                    f"(give or take {number(error)} B), from {fewest} to {most} connections")
         met = kept <= self.bound and peak - error <= self.bound
         return settled(Verdict(self.goal, self.wanted(), measured, met), gaps)
 

@@ -5,7 +5,7 @@ from .contenders import OURS, PEERS
 from .figures import (BYTES, BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, BYTES_WHEN_ACCEPTED, COST, COST_OF_BYTE,
                       COST_OF_CALLBACK, COST_OF_WRITE, DRAINING, FILLING_P50_AGAINST_QUIET, FILLING_P99_AGAINST_QUIET,
                       Figure, LATENCY_AGAINST_QUIET, LATENCY_P50, LATENCY_P99, MESSAGES, P99_AGAINST_QUIET, QUEUEING,
-                      RSS_AFTER_DRAIN, RSS_AFTER_WINDOW, RSS_PEAK, RSS_QUEUED)
+                      RSS_AFTER_DRAIN, RSS_AFTER_WINDOW, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -160,7 +160,7 @@ def fanout_case(connections, size=16 * KIB):
 FANOUT = Workload(
     "fanout", "B4", "Fan-out", "One message of 16 KiB is written to every connection.",
     cases=tuple(map(fanout_case, (10, 1000, 5000))), tiny=(fanout_case(4),),
-    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_AFTER_WINDOW, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
+    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def pieces_case(pieces, connections=20):

@@ -4,10 +4,11 @@
 usage: count.py PROGRAM [--check | --update] [--functions N] [--only NAME]
 
 PROGRAM is bench_instructions. Without options the counts are shown beside those of table.json.
---check fails when one has grown by more than 5 %, or when a write() costs more than its bound; --update
-writes the table.
+--check fails when one has grown by more than 5 %, when a write() costs more than its bound, or when a deep queue
+costs more than a shallow one; --update writes the table.
 """
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -25,13 +26,30 @@ CALLS = ("allocations per message", "system calls per message")
 # The goal for a write() that is not alone: to the instruction, not but for 5 %.
 BOUND_OF_WRITE = 60
 BOUNDED = ("replies, depth 16", "replies, depth 64", "replies, depth 256")
-MESSAGES = 4096
+# A queue that is a hundred times as deep may take so much more for each message.
+MAY_GROW_WITH_DEPTH = 0.10
+DEEP = ("deep, 1,000 writes", "deep, 10,000 writes", "deep, 100,000 writes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    kind: str
+    depth: int
+    messages: int = 4096
+
+    def arguments(self):
+        return self.kind, "--depth", str(self.depth), "--messages", str(self.messages)
+
+
 WORKLOADS = {
-    "replies, depth 1": ("replies", "--depth", "1"),
-    "replies, depth 16": ("replies", "--depth", "16"),
-    "replies, depth 64": ("replies", "--depth", "64"),
-    "replies, depth 256": ("replies", "--depth", "256"),
-    "echo, 1 KiB": ("echo", "--depth", "1"),
+    "replies, depth 1": Workload("replies", 1),
+    "replies, depth 16": Workload("replies", 16),
+    "replies, depth 64": Workload("replies", 64),
+    "replies, depth 256": Workload("replies", 256),
+    "echo, 1 KiB": Workload("echo", 1),
+    "deep, 1,000 writes": Workload("deep", 1000, 10_000),
+    "deep, 10,000 writes": Workload("deep", 10_000, 20_000),
+    "deep, 100,000 writes": Workload("deep", 100_000, 100_000),
 }
 
 # The C library has several ways to copy memory and picks one by the processor, and looks functions
@@ -49,38 +67,39 @@ SEND = r"^(send|sendmsg)$"
 SYSTEM_CALL = r"^(recv|send|sendmsg|epoll_wait|epoll_ctl|read|write|writev)$"
 
 
-def count(program, arguments):
+def count(program, workload):
     """The counts of callgrind for one workload."""
+    command = [str(program), *workload.arguments()]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder, "counts")
         run = subprocess.run(
-            ["valgrind", *callgrind.OPTIONS, f"--callgrind-out-file={out}", program, *arguments,
-             "--messages", str(MESSAGES)],
+            ["valgrind", *callgrind.OPTIONS, f"--callgrind-out-file={out}", *command],
             env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
         if run.returncode != 0:
-            sys.exit(f"count: {program} {' '.join(arguments)}:\n{run.stderr}")
+            sys.exit(f"count: {' '.join(command)}:\n{run.stderr}")
         # The program asks for a file when the counted messages are through, and names it.
         for part in pathlib.Path(folder).iterdir():
             text = part.read_text(encoding="utf-8")
             if re.search(r"^desc: Trigger: Client Request: counted$", text, re.MULTILINE):
                 return callgrind.Counts(text)
-        sys.exit(f"count: {program} {' '.join(arguments)} had nothing counted")
+        sys.exit(f"count: {' '.join(command)} had nothing counted")
 
 
 def figures(name, counts):
     """The row of the table."""
+    messages = WORKLOADS[name].messages
     writes = counts.calls(WRITE)
-    if writes.count != MESSAGES:
-        sys.exit(f"count: {name}: {writes.count} calls of write() for {MESSAGES} messages")
+    if writes.count != messages:
+        sys.exit(f"count: {name}: {writes.count} calls of write() for {messages} messages")
     # A flush that finds nothing to send is part of the price of those that do. Some compilers leave
     # no function of that name.
     flushes, sent = counts.calls(FLUSH), counts.calls(SEND)
     row = {
-        "per message": counts.total() / MESSAGES,
+        "per message": counts.total() / messages,
         "per write()": writes.each(),
         "per flush": flushes.instructions / sent.count if flushes.count > 0 else None,
-        "allocations per message": counts.calls(ALLOCATION).count / MESSAGES,
-        "system calls per message": counts.calls(SYSTEM_CALL).count / MESSAGES,
+        "allocations per message": counts.calls(ALLOCATION).count / messages,
+        "system calls per message": counts.calls(SYSTEM_CALL).count / messages,
     }
     return {column: value and round(value, 4) for column, value in row.items()}
 
@@ -99,7 +118,7 @@ def show(rows, known):
 def show_functions(name, counts, most):
     print(f"\n{name}: instructions per message in each function itself")
     for function, own in counts.own.most_common(most):
-        print(f"{own / MESSAGES:10.2f}  {function}")
+        print(f"{own / WORKLOADS[name].messages:10.2f}  {function}")
 
 
 def of_calls(rows):
@@ -119,7 +138,14 @@ def offences(rows, known, comparable):
     """All that the check finds fault with, in words."""
     if not comparable:
         return list(grown(of_calls(rows), known))
-    return [*grown(rows, known), *above_bound(rows)]
+    return [*grown(rows, known), *above_bound(rows), *not_constant(rows)]
+
+
+def not_constant(rows):
+    """Whether a message costs more where the queue is deeper, in words."""
+    costs = {name: rows[name]["per message"] for name in DEEP if name in rows}
+    if costs and max(costs.values()) > min(costs.values()) * (1 + MAY_GROW_WITH_DEPTH):
+        yield f"per message, not the same at every depth: {costs}"
 
 
 def grown(rows, known):

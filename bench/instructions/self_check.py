@@ -103,8 +103,15 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(count.offences(self.rows(500, system_calls=0.6), self.rows(60), False),
                          ["replies, depth 16, system calls per message: 0.5 has become 0.6"])
 
+    def test_a_message_costs_the_same_however_deep_the_queue_is(self):
+        rows = {name: {"per message": cost} for name, cost in zip(count.DEEP, (100, 110, 105))}
+        self.assertEqual(count.offences(rows, rows, True), [])
+        rows[count.DEEP[2]]["per message"] = 110.1
+        found, = count.offences(rows, rows, True)
+        self.assertIn("not the same at every depth", found)
+
     def test_the_bounded_workloads_are_counted(self):
-        self.assertLessEqual(set(count.BOUNDED), count.WORKLOADS.keys())
+        self.assertLessEqual({*count.BOUNDED, *count.DEEP}, count.WORKLOADS.keys())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 // counted, and of them only what the program and the library spend, not what the peer does. Without
 // callgrind it checks the replies.
 //
-// usage: bench_instructions replies|echo [--depth N] [--messages N]
+// usage: bench_instructions replies|echo|deep [--depth N] [--messages N]
 //        bench_instructions about
 
 #include <dlfcn.h>
@@ -32,6 +32,7 @@ constexpr std::size_t request_bytes = 64;
 constexpr std::string_view reply =
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 constexpr std::size_t echo_bytes = 1024;
+constexpr std::size_t deep_bytes = 100;
 
 [[noreturn]] void give_up(const std::string& why) {
   std::fprintf(stderr, "bench_instructions: %s\n", why.c_str());
@@ -94,6 +95,21 @@ class Echo final : public Workload {
   void data_received(sluice::Bytes data) override { write_message(transport(), data); }
 };
 
+// Answers each byte by as many writes as the queue is to be deep, more than a kernel takes.
+class Deep final : public Workload {
+ public:
+  Deep(sluice::Future<void> done, std::size_t depth) : Workload(std::move(done)), depth_(depth) {}
+  void data_received(sluice::Bytes data) override {
+    for (std::size_t i = 0; i < data.size() * depth_; ++i) {
+      write_message(transport(), sluice::as_bytes(message_));
+    }
+  }
+
+ private:
+  std::size_t depth_;
+  std::string message_ = std::string(deep_bytes, 'm');
+};
+
 // --- The other end of the connection.
 
 struct Script {
@@ -110,10 +126,11 @@ class Peer {
   Peer(sluice::Fd socket, Script script) : socket_(std::move(socket)), script_(std::move(script)) {}
 
   void take_turn(bool loop_would_sleep) {
+    const std::size_t before = received_;
     receive();
     if (received_ == script_.answer.size()) {
       next();
-    } else if (loop_would_sleep) {
+    } else if (loop_would_sleep && received_ == before) {
       give_up("the loop waits, but has not answered yet");
     }
   }
@@ -174,12 +191,15 @@ Script script_for(const Parameters& parameters) {
     return {std::string(request_bytes * parameters.depth, '?'), repeated(reply, parameters.depth),
             warm_up, requests};
   }
+  if (parameters.workload == "deep") {
+    return {"?", std::string(deep_bytes * parameters.depth, 'm'), 1, requests};
+  }
   const std::string message = repeated(reply, echo_bytes / reply.size() * parameters.depth);
   return {message, message, warm_up, requests};
 }
 
-template <class Served>
-void run(const Parameters& parameters) {
+template <class Make>
+void run(const Parameters& parameters, Make make) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
     give_up("no socketpair");
@@ -187,8 +207,8 @@ void run(const Parameters& parameters) {
   sluice::EventLoop loop;
   const auto done = loop.create_future<void>();
   Peer other_end(sluice::Fd(ends[1]), script_for(parameters));
-  const auto connection = loop.run_until_complete(loop.connect_accepted_socket(
-      [&] { return std::make_shared<Served>(done); }, sluice::Fd(ends[0])));
+  const auto connection = loop.run_until_complete(
+      loop.connect_accepted_socket([&] { return make(done); }, sluice::Fd(ends[0])));
   peer = &other_end;
   loop.run_until_complete(done);
   peer = nullptr;
@@ -214,7 +234,7 @@ Parameters parse(int argc, char** argv) {
     (name == "--depth" ? parameters.depth : parameters.messages) = value;
   }
   if (!understood || parameters.messages % parameters.depth != 0) {
-    give_up("usage: replies|echo [--depth N] [--messages N, whole times the depth], or about");
+    give_up("usage: replies|echo|deep [--depth N] [--messages N, whole times the depth], or about");
   }
   return parameters;
 }
@@ -235,9 +255,11 @@ extern "C" int epoll_wait(int epoll, epoll_event* events, int max_events, int ti
 int main(int argc, char** argv) {
   const Parameters parameters = parse(argc, argv);
   if (parameters.workload == "replies") {
-    run<Replies>(parameters);
+    run(parameters, [](auto done) { return std::make_shared<Replies>(done); });
   } else if (parameters.workload == "echo") {
-    run<Echo>(parameters);
+    run(parameters, [](auto done) { return std::make_shared<Echo>(done); });
+  } else if (parameters.workload == "deep") {
+    run(parameters, [&](auto done) { return std::make_shared<Deep>(done, parameters.depth); });
   } else if (parameters.workload == "about") {
     tell_about();
   } else {

@@ -81,7 +81,10 @@ Report load_fanout(CommandLine& options) {
     throw std::invalid_argument("--size must be positive");
   }
 
+  const std::size_t descriptors = target.server.descriptors();
   std::vector<Descriptor> connections = connect_to(target.address, target.connections);
+  target.server.wait_for_descriptors(descriptors + connections.size());
+  const std::size_t rss_before_message = target.server.exact_rss_kib();
   Sha256 sum;
   exchange(asking(connections).get(), "!", 0, sum);
   for (const Descriptor& connection : connections) {
@@ -92,6 +95,7 @@ Report load_fanout(CommandLine& options) {
   Report report = measure(traffics, target, size);
   report.sha256 = sum.finish();
   // The peak is told in coarser steps than what a connection may take.
+  report.extra["rss_before_message_kib"] = static_cast<double>(rss_before_message);
   report.extra["rss_after_window_kib"] = static_cast<double>(target.server.exact_rss_kib());
   return report;
 }

@@ -1,6 +1,8 @@
 #include "server_process.hpp"
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -23,15 +25,30 @@ std::chrono::nanoseconds ServerProcess::cpu_time() const {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-std::chrono::nanoseconds ServerProcess::cpu_time_at_rest() const {
+template <class Condition>
+void ServerProcess::wait_until(Condition condition, const char* failure) const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!rests()) {
+  while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) {
-      throw std::runtime_error("the server has nothing to do and does not come to rest");
+      throw std::runtime_error(failure);
     }
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
+}
+
+std::chrono::nanoseconds ServerProcess::cpu_time_at_rest() const {
+  wait_until([this] { return rests(); }, "the server has nothing to do and does not come to rest");
   return cpu_time();
+}
+
+std::size_t ServerProcess::descriptors() const {
+  const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid_) + "/fd");
+  return static_cast<std::size_t>(std::distance(begin(open), end(open)));
+}
+
+void ServerProcess::wait_for_descriptors(std::size_t count) const {
+  wait_until([&] { return descriptors() >= count && rests(); },
+             "the server does not accept all connections and come to rest");
 }
 
 bool ServerProcess::rests() const {
