@@ -124,8 +124,12 @@ class Measurement:
             command += [word.format(**places) for word in case.server + self.workload.server_options]
             with first_reader(own, case.fifo) as reader:
                 report = self.serve_and_load(case, command, places, reader)
-        check_report(report, self.workload)
+        self.check(report)
         return report
+
+    def check(self, report):
+        """Throws RunFailed if the report lacks a figure."""
+        check_report(report, self.workload)
 
     def serve_and_load(self, case, command, places, reader):
         everywhere = set(self.pinning.cores)

@@ -134,7 +134,7 @@ class SelectionTest(unittest.TestCase):
 
     def test_workloads_that_are_measured_in_bytes_or_have_no_server_are_not(self):
         for name in ("idle", "micro"):
-            self.assertIn(f"invalid choice: '{name}'", self.refused("--workload", name))
+            self.assertIn(f"no profile of time for '{name}'", self.refused("--workload", name))
 
     def test_without_a_workload_it_says_what_is_missing(self):
         self.assertIn("--workload or --render is needed", self.refused())
@@ -216,7 +216,7 @@ class CommittedPagesTest(unittest.TestCase):
         for path in sorted((BENCH / "results" / "profiles").glob("*.json")):
             with self.subTest(path.name):
                 self.assertEqual(path.with_suffix(".md").read_text(encoding="utf-8"),
-                                 profile.text_of(document.read(path)))
+                                 profile_main.text_of(document.read(path)))
 
 
 if __name__ == "__main__":
