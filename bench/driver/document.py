@@ -1,4 +1,5 @@
 """The files of results: what was measured, on what, and every raw value."""
+import datetime
 import json
 
 from . import machine
@@ -15,6 +16,11 @@ def heading(folder, root, names):
         "build": machine.build_facts(folder),
         "versions": machine.versions(names),
     }
+
+
+def dated(common):
+    """The same, with the time at which the measuring begins."""
+    return {**common, "measured": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
 
 
 def with_results(common, results):

@@ -1,7 +1,6 @@
 """The command lines of bench/run and bench/growth."""
 import argparse
 import dataclasses
-import datetime
 import pathlib
 import sys
 import tempfile
@@ -50,6 +49,11 @@ def positive(text):
     return value
 
 
+def add_bin(parser):
+    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=ROOT / "build/bench/bin",
+                        help="where the built programs are; default: build/bench/bin")
+
+
 def parse(arguments, preset):
     parser = argparse.ArgumentParser(
         prog=preset.program, description=preset.description,
@@ -69,8 +73,7 @@ def parse(arguments, preset):
                         help="a file for each workload, with its chart, and summary.md for all files there")
     parser.add_argument("--tiny", action="store_true",
                         help="only see that everything works: the figures say nothing")
-    parser.add_argument("--bin", metavar="DIR", type=pathlib.Path, default=ROOT / "build/bench/bin",
-                        help="where the built programs are; default: build/bench/bin")
+    add_bin(parser)
     parser.add_argument("--render", action="store_true",
                         help="measure nothing; make summary.md and the charts again from the files of --results,"
                              " which is bench/results then if it is not given")
@@ -88,10 +91,10 @@ def measure_one(workload, settings, progress):
 def measure_all(settings, progress):
     """Measures one workload after the other and keeps each as soon as it is there."""
     documents = []
-    heading = document.heading(settings.bin, ROOT, settings.contenders)
+    common = document.heading(settings.bin, ROOT, settings.contenders)
     for name in settings.workload:
         started = time.monotonic()
-        heading["measured"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        heading = document.dated(common)
         result = measure_one(workloads.BY_NAME[name], settings, progress)
         result["seconds"] = round(time.monotonic() - started, 1)
         progress.clear()
@@ -100,10 +103,14 @@ def measure_all(settings, progress):
             document.write(settings.results / f"{name}.json", documents[-1])
         else:
             print(render.workload_text(documents[-1], result))
-        for failure in result["failures"]:
-            print(f"FAILED {name}, {failure['case']}, round {failure['round']}, {failure['contender']}: "
-                  f"{failure['what']}", file=sys.stderr)
+        say_failures(result)
     return documents
+
+
+def say_failures(result):
+    for failure in result["failures"]:
+        print(f"FAILED {result['workload']}, {failure['case']}, round {failure['round']}, {failure['contender']}: "
+              f"{failure['what']}", file=sys.stderr)
 
 
 def nothing_was_measured(documents):
@@ -125,27 +132,31 @@ def list_all():
         print(f"{contender.name:20} {contender.title}")
 
 
-def run(arguments, preset):
-    settings = parse(arguments, preset)
-    if settings.list:
-        list_all()
-        return 0
-    if settings.render:
-        render.render_folder(settings.results or RESULTS)
-        return 0
-    if not (settings.bin / "bench_load").is_file():
-        print(f"{preset.program}: no bench_load in {settings.bin}; scripts/build bench makes it", file=sys.stderr)
-        return 1
+def is_built(program, folder):
+    """Whether the programs are there; says how to make them if they are not."""
+    if (folder / "bench_load").is_file():
+        return True
+    print(f"{program}: no bench_load in {folder}; scripts/build bench makes it", file=sys.stderr)
+    return False
+
+
+def carried_out(program, work):
+    """The exit status that `work` returns, given a line for its progress; 1 if it fails, 130 if it is interrupted."""
     progress = Progress()
     try:
-        documents = measure_all(settings, progress)
+        return work(progress)
     except RunFailed as problem:
         progress.clear()
-        print(f"{preset.program}: {problem}", file=sys.stderr)
+        print(f"{program}: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         progress.clear()
         return 130
+
+
+def measured(settings, preset, progress):
+    """Measures what the settings say and keeps it; returns the exit status."""
+    documents = measure_all(settings, progress)
     if settings.json:
         document.write(settings.json, document.joined(documents))
     if settings.results:
@@ -156,3 +167,16 @@ def run(arguments, preset):
         print(f"{preset.program}: {complaint}", file=sys.stderr)
     failed = any(result["failures"] for one in documents for result in one["results"])
     return 1 if failed or complaints else 0
+
+
+def run(arguments, preset):
+    settings = parse(arguments, preset)
+    if settings.list:
+        list_all()
+        return 0
+    if settings.render:
+        render.render_folder(settings.results or RESULTS)
+        return 0
+    if not is_built(preset.program, settings.bin):
+        return 1
+    return carried_out(preset.program, lambda progress: measured(settings, preset, progress))

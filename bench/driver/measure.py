@@ -1,4 +1,5 @@
 """Measures a workload: contenders in turn, round by round, each run with a fresh server."""
+import contextlib
 import io
 import os
 import pathlib
@@ -123,20 +124,29 @@ class Measurement:
             command += [word.format(**places) for word in case.server + self.workload.server_options]
             with first_reader(own, case.fifo) as reader:
                 report = self.serve_and_load(case, command, places, reader)
-        check_report(report, self.workload)
+        self.check(report)
         return report
+
+    def check(self, report):
+        """Throws RunFailed if the report lacks a figure."""
+        check_report(report, self.workload)
 
     def serve_and_load(self, case, command, places, reader):
         everywhere = set(self.pinning.cores)
         pinned = self.workload.pinned
         with Server(command, self.pinning.server if pinned else everywhere, places["dir"]) as server:
             server.wait_until_it_listens()
-            report = run_load(self.load_command(case, server, places),
-                              self.pinning.load if pinned else everywhere)
-            # A server that writes to a FIFO must be able to see that nobody reads any more.
-            reader.close()
-            server.stop()
-        return report
+            with self.watching(server, places) as seen:
+                report = run_load(self.load_command(case, server, places),
+                                  self.pinning.load if pinned else everywhere)
+                # A server that writes to a FIFO must be able to see that nobody reads any more.
+                reader.close()
+                server.stop()
+        return {**report, **seen}
+
+    def watching(self, _server, _places):
+        """Looks at a server from its first connection to its end. What it gives is added to the report then."""
+        return contextlib.nullcontext({})
 
     def load_command(self, case, server, places):
         window = self.workload.tiny_window if self.settings.tiny else self.workload.window

@@ -8,6 +8,8 @@ import time
 
 LISTENS_WITHIN_S = 30
 ENDS_WITHIN_S = 30
+RESTS_WITHIN_S = 30
+LOOKS_EVERY_S = 0.001
 # The load gives up by itself when nothing moves; this is for a load that does not.
 LOAD_ENDS_WITHIN_S = 600
 
@@ -96,6 +98,21 @@ class Server:
         if status == 2:
             raise NotOffered(self.last_words() or "it does not have this workload")
         raise RunFailed(f"the server ended with status {status} before it listened: {self.last_words()}")
+
+    def wait_until_it_rests(self):
+        """Until it has done all that it was asked for and waits, which raises no event."""
+        deadline = time.monotonic() + RESTS_WITHIN_S
+        while not self.rests():
+            if self.process.poll() is not None:
+                raise RunFailed(f"the server ended with status {self.process.returncode}: {self.last_words()}")
+            if time.monotonic() > deadline:
+                raise RunFailed(f"the server did not come to rest within {RESTS_WITHIN_S} s")
+            time.sleep(LOOKS_EVERY_S)
+
+    def rests(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8", errors="replace") as file:
+            # The name in parentheses, which may hold anything, stands before the state.
+            return file.read().rpartition(")")[2].split()[0] == "S"
 
     def read_line(self, deadline):
         """What the server says until the end of a line or of its output."""

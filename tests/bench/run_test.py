@@ -4,7 +4,7 @@ import os
 import pathlib
 import unittest
 
-from support import ProgramsTestCase, SPOILING_ECHO
+from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO
 
 TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
 
@@ -140,6 +140,11 @@ class LoadTest(ProgramsTestCase):
     def test_a_load_that_fails(self):
         self.put("bench_load", "#!/bin/sh\necho 'no progress' >&2\nexit 1\n")
         self.assert_refused("the load ended with status 1: no progress")
+
+    def test_an_interrupt_is_told_as_a_shell_tells_it(self):
+        self.put("bench_load", INTERRUPTING_LOAD)
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (130, "", ""))
 
     def test_a_load_whose_report_is_none(self):
         self.put("bench_load", "#!/bin/sh\necho done\n")

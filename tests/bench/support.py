@@ -1,6 +1,7 @@
 """What the tests of the benchmark driver share: its modules, made-up results, and stand-ins for programs."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,29 @@ print(json.dumps(report))
 """
 
 
+# It ends with the process that it records, as perf does, and has seen two functions.
+PERF = f"""#!{sys.executable}
+import os, select, sys
+words = sys.argv[1:]
+if words[0] == "report":
+    print("    30\\t[kernel.kallsyms]\\t[k] tcp_sendmsg\\n    10\\tbench_sluice\\t[.] sluice::write")
+    sys.exit(0)
+try:
+    ended = select.poll()
+    ended.register(os.pidfd_open(int(words[words.index("--pid") + 1])))
+    ended.poll()
+except ProcessLookupError:
+    pass
+sys.exit({{status}})
+"""
+# As if someone had pressed Ctrl-C while it runs.
+INTERRUPTING_LOAD = f"""#!{sys.executable}
+import os, signal
+os.kill(os.getppid(), signal.SIGINT)
+signal.pause()
+"""
+
+
 def fake_report(cost, sha256="0" * 64, **changes):
     """What a load could report."""
     return {"workload": "echo", "messages": 1000, "bytes": 1000_000, "window_ns": 1_000_000_000,
@@ -85,7 +109,7 @@ def fake_document(*results):
 
 
 class ProgramsTestCase(unittest.TestCase):
-    """Runs bench/run with stand-ins for the built programs."""
+    """Runs bench/run and bench/profile with stand-ins for the built programs and for perf."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="sluice-bench-test-")
@@ -103,7 +127,13 @@ class ProgramsTestCase(unittest.TestCase):
     def put_load(self, **changes):
         self.put("bench_load", LOAD.format(changes=changes))
 
-    def bench(self, *arguments, **options):
-        return subprocess.run([str(BENCH / "run"), "--bin", str(self.folder), *map(str, arguments)], check=False,
+    def put_perf(self, status=0):
+        self.put("perf", PERF.format(status=status))
+
+    def bench(self, *arguments, program="run"):
+        """Whoever runs the tests may ignore SIGINT; the programs get it as from a terminal."""
+        path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run([str(BENCH / program), "--bin", str(self.folder), *map(str, arguments)], check=False,
                               capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
-                              env={**os.environ, **options.pop("env", {})}, **options)
+                              env={**os.environ, "PATH": path},
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
