@@ -6,7 +6,8 @@ import re
 
 from .functions import short
 
-COMMAND = ("valgrind", "--quiet", "--tool=dhat", "--num-callers=30")
+# Debug information names what was inlined without its namespace, and a chain would differ from build to build.
+COMMAND = ("valgrind", "--quiet", "--tool=dhat", "--num-callers=30", "--read-inline-info=no")
 VERSION = 2
 # The innermost functions of a chain that say what the memory is for.
 DEPTH = 3
