@@ -39,13 +39,15 @@ class Flushable : public core::ListHook<FlushTag> {
 };
 
 /// Whose turn is next: with thousands of connections it is not in the cache, and it comes there
-/// while the system works for the one before.
+/// while the system works for the one before. These are about the bytes that a transport has before
+/// its hooks and from there on; what they are for others does no harm.
 inline void fetch_ahead(const Flushable& next) noexcept {
   constexpr std::size_t cache_line_bytes = 64;
-  constexpr std::size_t transport_bytes = 448;
-  const auto* const begin = reinterpret_cast<const std::byte*>(&next);
-  for (std::size_t at = 0; at < transport_bytes; at += cache_line_bytes) {
-    __builtin_prefetch(begin + at);
+  constexpr std::size_t bytes_before = 96;
+  constexpr std::size_t bytes_from_there = 320;
+  const auto here = reinterpret_cast<std::uintptr_t>(&next);
+  for (auto at = here - bytes_before; at < here + bytes_from_there; at += cache_line_bytes) {
+    __builtin_prefetch(reinterpret_cast<const void*>(at));
   }
 }
 
