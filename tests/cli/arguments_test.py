@@ -166,6 +166,8 @@ class UsageTest(CliTestCase):
     def test_high_below_low(self):
         for command in (["copy", "-", "-"], ["serve", "echo", "--listen", "tcp://127.0.0.1:0"]):
             with self.subTest(command):
+                line = self.refused(*command, "--low", "257G")
+                self.assertIn("--low 257G: the high mark would be four times that", line)
                 line = self.refused(*command, "--high", "1K", "--low", "2K")
                 self.assertIn("--high 1K is less than --low 2K", line)
 

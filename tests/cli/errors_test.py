@@ -272,6 +272,12 @@ class StandardStreamsTest(CliTestCase):
             child = self.sluice("serve", "echo", "--listen", f"unix://{self.tmp}/s", stdout=full)
             self.assert_failed(child, "cannot write to standard output: No space left")
 
+    def test_a_report_that_was_asked_for_and_cannot_be_written(self):
+        for options, status in ((["--report", "json"], 1), (["--report", "text"], 0), ([], 0)):
+            with self.subTest(options), open("/dev/full", "wb") as full:
+                child = self.copy(self.file(b"text"), "-", *options, stdout=subprocess.DEVNULL, stderr=full)
+                self.assertEqual(child.status(), status)
+
     def test_wrong_direction(self):
         path = self.file(b"text")
         with open(path, "rb") as source:

@@ -178,6 +178,10 @@ class ExecArgumentsTest(CliTestCase):
         self.assertRegex(self.assert_refused("-", 'exec:cat "x'), 'a " is not closed')
         self.assertRegex(self.assert_refused("-", "exec:cat \\"), r"behind the last \\")
 
+    def test_a_refused_command_is_quoted_as_it_was_given(self):
+        for command in ("exec:", "exec:cat 'x", "exec:cat \\"):
+            self.assertIn(f"'{command}': ", self.assert_refused("-", command))
+
     def test_a_command_is_not_listened_on(self):
         child = self.sluice("serve", "echo", "--listen", "exec:cat")
         self.assertEqual(child.status(), 2)

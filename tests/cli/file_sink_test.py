@@ -41,6 +41,23 @@ class ReplaceTest(CliTestCase):
         self.assert_done(self.copy(self.file(b"two"), "file", cwd=self.tmp / "to"))
         self.assertEqual(self.target.read_bytes(), b"two")
 
+    def test_a_file_is_a_sink_only_once_by_whatever_name(self):
+        self.target.write_bytes(b"old")
+        (self.tmp / "to" / "link").symlink_to(self.target)
+        for again in (self.target, f"file://{self.target}", f"{self.tmp}/to/../to/file", f"{self.tmp}/to/link"):
+            with self.subTest(again):
+                child = self.copy(self.file(b"new"), self.target, again)
+                self.assertEqual(child.status(), 2)
+                self.assertIn(f"'{again}': the same file can be a sink only once", child.err())
+        self.assertEqual(self.target.read_bytes(), b"old")
+        child = self.copy(self.file(b"new"), f"{self.tmp}/to/none", f"{self.tmp}/to/./none")
+        self.assertEqual(child.status(), 2)
+        self.assert_done(self.copy(self.file(b"new"), "/dev/null", "/dev/null"))
+
+    def test_an_unwritable_file_is_named_once(self):
+        child = self.copy(self.file(b"new"), "/none/file")
+        self.assert_failed(child, "cannot write to /none/file: No such file or directory; nothing was copied")
+
     def test_the_old_file_stays_until_the_end(self):
         self.target.write_bytes(b"old")
         self.target.chmod(0o640)

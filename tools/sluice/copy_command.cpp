@@ -28,6 +28,15 @@ LoopOptions quiet_loop() {
   return options;
 }
 
+// " while waiting for a reader of a, b", or nothing.
+std::string awaited_by(const Pump& pump) {
+  std::string text;
+  for (const std::string& awaited : pump.awaited()) {
+    text += (text.empty() ? " while waiting for " : ", ") + awaited;
+  }
+  return text;
+}
+
 class Copy {
  public:
   explicit Copy(const CopyOptions& options)
@@ -38,7 +47,10 @@ class Copy {
 
   int run() {
     on_ending_signal(loop_, [this](int number) {
-      if (signal_ == 0) signal_ = number;
+      if (signal_ == 0) {
+        signal_ = number;
+        awaited_ = awaited_by(pump_);
+      }
       pump_.interrupt();
       if (awaits_signal_) loop_.stop();
     });
@@ -86,14 +98,17 @@ class Copy {
   int conclude() {
     const std::string error = error_line();
     const int status = exit_status();
+    int failure = 0;
     if (pump_.has_started()) {
-      write_all(StandardStream::error,
-                copy_report(pump_, options_.pump.source, options_.report, status, error));
+      failure = write_all(StandardStream::error,
+                          copy_report(pump_, options_.pump.source, options_.report, status, error));
     }
     if (!error.empty()) {
       print_error(error);
     }
-    return status;
+    // Who asked for the report must know that there is none; nobody asks for that of people.
+    const bool is_owed = options_.report == ReportFormat::json && failure != 0;
+    return is_owed && status == exit_done ? exit_failed : status;
   }
 
   [[nodiscard]] int exit_status() const {
@@ -130,7 +145,7 @@ class Copy {
   [[nodiscard]] std::string error_line() const {
     std::string line;
     if (interrupted()) {
-      line = "interrupted by " + signal_name(signal_);
+      line = "interrupted by " + signal_name(signal_) + awaited_;
     } else {
       line = pump_.error();
     }
@@ -149,6 +164,7 @@ class Copy {
   Pump pump_;
   Progress progress_;
   int signal_ = 0;
+  std::string awaited_;  // when the signal came
   bool awaits_signal_ = false;
 };
 

@@ -12,6 +12,10 @@ namespace sluice::cli {
 
 namespace {
 
+[[noreturn]] void refuse_command(std::string_view text, const std::string& why) {
+  throw UsageError("'exec:" + std::string(text) + "': " + why);
+}
+
 bool is_blank(char character) {
   return character == ' ' || character == '\t' || character == '\n';
 }
@@ -50,7 +54,7 @@ class WordReader {
       }
     } else if (first == '\\') {
       if (rest_.empty()) {
-        throw UsageError("'" + std::string(text_) + "': there is nothing behind the last \\");
+        refuse_command(text_, "there is nothing behind the last \\");
       }
       word += take();
     } else {
@@ -67,7 +71,7 @@ class WordReader {
   // Nothing when that was the closing quote.
   std::optional<char> take_until(char quote) {
     if (rest_.empty()) {
-      throw UsageError("'" + std::string(text_) + "': a " + quote + " is not closed");
+      refuse_command(text_, std::string("a ") + quote + " is not closed");
     }
     const char character = take();
     return character == quote ? std::nullopt : std::optional<char>(character);
@@ -86,8 +90,7 @@ std::vector<std::string> split_command(std::string_view text) {
     words.push_back(std::move(*word));
   }
   if (words.empty() || words.front().empty()) {
-    throw UsageError("'exec:" + std::string(text) +
-                     "': expected a command after exec:, as in 'exec:gzip -c'");
+    refuse_command(text, "expected a command after exec:, as in 'exec:gzip -c'");
   }
   return words;
 }

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "reason.hpp"
 #include "sink_protocol.hpp"
 
 namespace sluice::cli {
@@ -42,8 +43,9 @@ void FileSink::open() {
   opening_->add_done_callback([this](const Future<WriteConnection<Writer>>& done) {
     try {
       done.get();
-    } catch (const std::exception& error) {
-      opening_failed("cannot write to " + endpoint().name + ": " + error.what());
+    } catch (const std::exception&) {
+      opening_failed("cannot write to " + endpoint().name + ": " +
+                     reason_beside(endpoint(), std::current_exception()));
     }
   });
 }

@@ -64,6 +64,7 @@ std::string reason_beside(const Endpoint& endpoint, const std::exception_ptr& re
   }
   cut(text, "resolve host name '" + endpoint.host + "': ");
   cut(text, std::string(handshake) + endpoint.host + ": ");
+  cut(text, "opening " + endpoint.path + " for writing: ");
   return std::string(text);
 }
 
