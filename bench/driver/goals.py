@@ -396,7 +396,8 @@ class MemoryOfFanOut:
             return medians_by_case(result, lambda case: values_of(case, SLUICE, figure), labels)
 
         before, kept, peaks = map(found, (RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK))
-        gaps = gaps_of(result, labels, (SLUICE,), lambda case: values_of(case, SLUICE, RSS_BEFORE_MESSAGE))
+        gaps = sum((gaps_of(result, labels, (SLUICE,), lambda case, figure=figure: values_of(case, SLUICE, figure))
+                    for figure in (RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK)), Gaps())
         if any(label not in figures for label in labels for figures in (before, kept, peaks)):
             return settled(Verdict(self.goal, self.wanted(), "", None), gaps)
         fewest, most = (int(labels[index].split()[0]) for index in (0, -1))

@@ -59,8 +59,11 @@ class Buffer {
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
   /// What keeps the bytes alive, shared; null when nothing has to.
   [[nodiscard]] const std::shared_ptr<const void>& owner() const& noexcept { return owner_; }
-  /// The same, given away.
-  [[nodiscard]] std::shared_ptr<const void> owner() && noexcept { return std::move(owner_); }
+  /// The same, given away; the Buffer is empty then.
+  [[nodiscard]] std::shared_ptr<const void> owner() && noexcept {
+    bytes_ = {};
+    return std::move(owner_);
+  }
 
  private:
   Buffer(std::shared_ptr<const void> owner, Bytes bytes) noexcept

@@ -41,14 +41,15 @@ class Source {
 /// that edge-triggered readiness demands.
 ///
 /// It keeps nothing but its state, for every connection has one; its transport, the Host, hands
-/// itself over with each call, and what to read from, a Source or what is read like one. What a
-/// ReadSide needs of it, where delivering may come back into the ReadSide, and may close the
-/// transport:
+/// itself over with each call. What a ReadSide needs of it, where asking for memory and delivering
+/// may come back into the ReadSide, close the transport, or change what is read from:
 ///
 ///     const Lifecycle& life() const;
 ///     std::uint64_t polls() const;            // how often the loop has polled for readiness
 ///     std::span<std::byte> read_memory();     // for the next read; empty when there is none
 ///                                             // because the transport was lost over it
+///     SourceResult read(std::span<std::byte> memory);  // of the Source of this moment
+///     bool short_read_empties() const;                 // likewise
 ///     void deliver(std::span<std::byte> memory, std::size_t count);  // at the front of it
 ///     void deliver_end();
 ///     void read_failed(std::error_code error);
@@ -76,10 +77,10 @@ class ReadSide {
   }
   template <class Host>
   void resume(Host& host) noexcept;
-  /// One read from `source`, if data is wanted. What is known of the readiness of one source holds
-  /// for the one that takes its place.
-  template <class Host, class Source>
-  void on_ready(Host& host, Source& source, Readiness readiness);
+  /// One read, if data is wanted. What is known of the readiness of one source holds for the one
+  /// that takes its place.
+  template <class Host>
+  void on_ready(Host& host, Readiness readiness);
 
  private:
   /// What edge-triggered readiness has told and no read has refuted yet.
@@ -96,9 +97,8 @@ class ReadSide {
       unread_ = Unread::maybe;
     }
   }
-  template <class Host, class Source>
-  void take(Host& host, const Source& source, std::span<std::byte> memory,
-            const SourceResult& result);
+  template <class Host>
+  void take(Host& host, std::span<std::byte> memory, const SourceResult& result);
 
   // Of the count of polls. That it wraps around does no harm: at worst a read waits for one more
   // turn.
@@ -119,8 +119,8 @@ void ReadSide::resume(Host& host) noexcept {
   }
 }
 
-template <class Host, class Source>
-void ReadSide::on_ready(Host& host, Source& source, Readiness readiness) {
+template <class Host>
+void ReadSide::on_ready(Host& host, Readiness readiness) {
   note(readiness);
   if (!is_reading(host.life())) {
     return;
@@ -133,16 +133,15 @@ void ReadSide::on_ready(Host& host, Source& source, Readiness readiness) {
   const std::span<std::byte> memory = host.read_memory();
   // Asking the protocol for memory ran its code: it may have paused or closed.
   if (!memory.empty() && is_reading(host.life())) {
-    take(host, source, memory, source.read(memory));
+    take(host, memory, host.read(memory));
   }
 }
 
-template <class Host, class Source>
-void ReadSide::take(Host& host, const Source& source, std::span<std::byte> memory,
-                    const SourceResult& result) {
+template <class Host>
+void ReadSide::take(Host& host, std::span<std::byte> memory, const SourceResult& result) {
   switch (result.kind) {
     case SourceResult::Kind::received:
-      if (unread_ == Unread::maybe && result.count < memory.size() && source.short_read_empties()) {
+      if (unread_ == Unread::maybe && result.count < memory.size() && host.short_read_empties()) {
         unread_ = Unread::none;
       } else {
         host.request_read();

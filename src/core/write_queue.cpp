@@ -111,14 +111,11 @@ std::size_t WriteQueue::gather(std::span<Bytes> pieces) noexcept {
   check(!in_flight(), "nothing is gathered while bytes are in flight");
   close_lane();
   std::size_t count = 0;
-  std::size_t gathered = 0;
-  const std::size_t front = front_size();
-  const std::size_t most = std::min(front, gather_bytes);
-  for (const Segment* segment = head_; gathered < most && count < pieces.size();
-       segment = segment->next) {
+  std::size_t left = front_size();
+  for (const Segment* segment = head_; left > 0 && count < pieces.size(); segment = segment->next) {
     // Bytes on both sides of a range may share a segment.
-    const Bytes piece = segment->bytes.first(std::min(front - gathered, segment->bytes.size()));
-    gathered += piece.size();
+    const Bytes piece = segment->bytes.first(std::min(left, segment->bytes.size()));
+    left -= piece.size();
     pieces[count++] = piece;
   }
   return count;

@@ -22,9 +22,6 @@ class WriteQueue {
  public:
   /// An owned Buffer of at most this many bytes is cheaper to copy than to link.
   static constexpr std::size_t copy_limit = 512;
-  /// So much is gathered at a time, and what is left of the piece that reaches it. A kernel seldom
-  /// takes more, others have their turn, and the pieces of a deep queue need not all be looked at.
-  static constexpr std::size_t gather_bytes = 1024 * 1024;
   /// At most so much of an external range is read at a time.
   static constexpr std::size_t fetch_bytes = 16 * 1024;
 
@@ -73,8 +70,8 @@ class WriteQueue {
     }
   }
 
-  /// Fills `pieces` with the front of the queue, up to the first external range or gather_bytes;
-  /// returns how many were filled. Nothing may be submitted. Closes the lane.
+  /// Fills `pieces` with the front of the queue, up to the first external range; returns how many
+  /// were filled. Nothing may be submitted. Closes the lane.
   [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) noexcept;
 
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.

@@ -221,6 +221,7 @@ void WriteSide::send_with(Bytes borrowed) {
   std::size_t offered = 0;
   const std::size_t queued = queue_.size();
   const SinkResult result = offer_front(borrowed, offered);
+  check(offered == queued + borrowed.size(), "borrowed bytes go behind all that is queued");
   check(result.kind != SinkResult::Kind::in_flight,
         "borrowed bytes are not offered to a sink that keeps them");
   if (result.kind == SinkResult::Kind::failed) {

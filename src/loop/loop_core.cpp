@@ -131,6 +131,7 @@ void LoopCore::close() {
   // What the callbacks captured may, when destroyed, still look at the loop; it is closed, nothing
   // is queued.
   soon_path_.ready.clear();
+  posted_.clear();
   arrived_.clear();
   next_arrived_ = 0;
   while (CallbackNode* const timer = timers_.pop_any()) {
@@ -322,7 +323,7 @@ void LoopCore::run_turn() {
 void LoopCore::take_posted() noexcept {
   if (next_arrived_ < arrived_.size()) {
     collect_posted();
-  } else {
+  } else if (posted_.empty()) {
     posted_ = inbox_.take(std::move(posted_));
   }
 }

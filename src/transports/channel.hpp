@@ -14,7 +14,7 @@
 namespace sluice::transports {
 
 /// What a channel that works off the loop's thread needs of its transport. Loop's thread only. It
-/// is a SessionHost besides, as is every transport with a channel: so each has a pointer less.
+/// is a SessionHost besides: one object serves both.
 class ChannelHost : public SessionHost {
  public:
   /// Keeps the transport, its channel and its queued bytes alive: work under way holds it.

@@ -276,7 +276,7 @@ void DatagramEndpoint::on_io(loop::IoEvents events) {
   // A datagram socket has no end of file: a hang-up or an error is something to read like any
   // other.
   if (events.readable || events.hangup || events.broken) {
-    read_.on_ready(*this, source_, core::ReadSide::Readiness::data);
+    read_.on_ready(*this, core::ReadSide::Readiness::data);
   }
   if (events.writable || events.broken) {
     write_.flush(core::FlushCause::readiness);

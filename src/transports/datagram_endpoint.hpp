@@ -135,6 +135,8 @@ class DatagramEndpoint final : public DatagramTransport,
   // Host of core::ReadSide
   [[nodiscard]] std::uint64_t polls() const noexcept { return loop_->ground().polls; }
   std::span<std::byte> read_memory() { return loop_->datagram_memory(); }
+  core::SourceResult read(std::span<std::byte> memory) noexcept { return source_.read(memory); }
+  [[nodiscard]] bool short_read_empties() const noexcept { return source_.short_read_empties(); }
   void deliver(std::span<std::byte> memory, std::size_t count);
   void deliver_end() {}
   void read_failed(std::error_code error) { lose(error, Delivery::soon); }

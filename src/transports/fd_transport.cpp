@@ -356,7 +356,8 @@ void FdTransport::on_io(loop::IoEvents events) {
     return;
   }
   if (reads() && (events.readable || events.hangup)) {
-    read_once(events.hangup ? core::ReadSide::Readiness::hangup : core::ReadSide::Readiness::data);
+    read_.on_ready(
+        *this, events.hangup ? core::ReadSide::Readiness::hangup : core::ReadSide::Readiness::data);
     loop_->flush_early(*this);
   }
   if (events.writable || events.broken) {
@@ -364,12 +365,14 @@ void FdTransport::on_io(loop::IoEvents events) {
   }
 }
 
-void FdTransport::read_once(core::ReadSide::Readiness readiness) {
-  if (extras_ && extras_->redirected) {
-    read_.on_ready(*this, *extras_->redirected, readiness);
-  } else {
-    read_.on_ready(*this, channel(), readiness);
-  }
+core::SourceResult FdTransport::read(std::span<std::byte> memory) noexcept {
+  return extras_ && extras_->redirected ? extras_->redirected->read(memory)
+                                        : channel().read(memory);
+}
+
+bool FdTransport::short_read_empties() const noexcept {
+  return extras_ && extras_->redirected ? extras_->redirected->short_read_empties()
+                                        : channel().short_read_empties();
 }
 
 // The reader of a pipe went away; with bytes for it still here, that is an error (W-103, Q-17).

@@ -216,7 +216,6 @@ class FdTransport final : public Conduit,
   void callback_failed(const char* message, const std::exception_ptr& exception);
   template <class Callout>
   bool call_or_lose(const char* message, Callout callout);
-  void read_once(core::ReadSide::Readiness readiness);
   void reader_gone();
   void channel_finished(std::error_code error);
   void request_greeting();
@@ -251,6 +250,8 @@ class FdTransport final : public Conduit,
   // Host of core::ReadSide
   [[nodiscard]] std::uint64_t polls() const noexcept { return loop_->ground().polls; }
   std::span<std::byte> read_memory();
+  core::SourceResult read(std::span<std::byte> memory) noexcept;
+  [[nodiscard]] bool short_read_empties() const noexcept;
   void deliver(std::span<std::byte> memory, std::size_t count);
   void deliver_end();
   void read_failed(std::error_code error);

@@ -105,6 +105,7 @@ TEST(Buffer, TellsItsOwnerAndGivesItAway) {
   EXPECT_EQ(2, owner.use_count());
   const std::shared_ptr<const void> given = std::move(buffer).owner();
   EXPECT_EQ(owner, given);
+  EXPECT_TRUE(buffer.empty());  // NOLINT(bugprone-use-after-move): that is what is promised
   EXPECT_EQ(2, owner.use_count());
   EXPECT_EQ(nullptr, Buffer::from_static("text").owner());
 }

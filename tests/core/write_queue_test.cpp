@@ -188,17 +188,6 @@ TEST_F(Queue, GatherFillsNoMoreThanItIsGiven) {
   EXPECT_TRUE(gather(0).empty());
 }
 
-// Of a deep queue only the front is looked at; a large piece is not cut.
-TEST_F(Queue, GatherStopsWithThePieceThatReachesItsMeasure) {
-  constexpr std::size_t half = WriteQueue::gather_bytes / 2;
-  link(half);
-  link(half + 1);
-  link(large);
-  EXPECT_EQ(2U, gather().size());
-  queue_.acknowledge(2);
-  EXPECT_EQ(3U, gather().size());
-}
-
 TEST_F(Queue, GatherChangesNothing) {
   copy(10);
   link(large);

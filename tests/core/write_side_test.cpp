@@ -116,6 +116,17 @@ TEST_F(Coalescing, AllWritesOfATurnGoInOneCall) {
   EXPECT_EQ(transport_.given(), transport_.out);
 }
 
+// W-22: however much is queued, all of it goes before what is offered from the caller's memory.
+TEST_F(Coalescing, ALargeWriteGoesBehindAQueueOfManyMebibytes) {
+  side().set_limits(64 << 20, 0);
+  for (int i = 0; i < 300; ++i) {
+    transport_.write(10'000);
+  }
+  transport_.write(WriteSide::direct_send_bytes);
+  EXPECT_EQ(transport_.given(), transport_.out);
+  EXPECT_EQ(WriteSide::FlowState::idle, side().flow_state());
+}
+
 // Copying this much would cost more than the call that is saved.
 TEST_F(Coalescing, ALargeBorrowedWriteIsSentAtOnceBehindWhatIsQueued) {
   transport_.write(100);
