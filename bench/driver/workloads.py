@@ -197,7 +197,7 @@ IDLE = Workload(
     "idle", "B7", "Idle connections",
     "Memory of its own that a connection takes from the server, when it is accepted and when it had one echo.",
     cases=(idle_case(10_000),), tiny=(idle_case(1_000),), contenders=OURS + PEERS, server="echo",
-    main=BYTES_AFTER_ECHO, extras=(BYTES_WHEN_ACCEPTED, RSS_PEAK), rounds=3, rounds_of_peers=3)
+    main=BYTES_AFTER_ECHO, extras=(BYTES_WHEN_ACCEPTED, RSS_PEAK))
 
 
 def slow_case(connections):
@@ -209,8 +209,7 @@ SLOW = Workload(
     "Clients that never read are offered 100 MB each, while one fast client plays ping-pong with 1 KiB.",
     cases=(slow_case(1_000),), tiny=(slow_case(4),), contenders=OURS[:2] + PEERS,
     extras=(LATENCY_P50, LATENCY_P99, LATENCY_AGAINST_QUIET, P99_AGAINST_QUIET, FILLING_P50_AGAINST_QUIET,
-            FILLING_P99_AGAINST_QUIET, BYTES_PER_SLOW_READER, RSS_PEAK),
-    rounds=3, rounds_of_peers=3)
+            FILLING_P99_AGAINST_QUIET, BYTES_PER_SLOW_READER, RSS_PEAK))
 
 
 def bulk_case(size, server=(), load=()):
@@ -293,8 +292,7 @@ GROWTH = (
                                 server=options(size=size)) for size in (4 ** power for power in range(11))),
            "bytes of a write"),
     growth("gathered", "Cost of a reply by the replies that leave together", "Pipelined replies.", REPLIES,
-           (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
-)
+           (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"))
 
 ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, MICRO,
        *SCALING, *GROWTH)
