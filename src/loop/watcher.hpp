@@ -42,12 +42,12 @@ class Flushable : public core::ListHook<FlushTag> {
 /// while the system works for the one before. These are about the bytes that a transport has before
 /// its hooks and from there on; what they are for others does no harm.
 inline void fetch_ahead(const Flushable& next) noexcept {
-  constexpr std::size_t cache_line_bytes = 64;
-  constexpr std::size_t bytes_before = 96;
-  constexpr std::size_t bytes_from_there = 320;
-  const auto here = reinterpret_cast<std::uintptr_t>(&next);
-  for (auto at = here - bytes_before; at < here + bytes_from_there; at += cache_line_bytes) {
-    __builtin_prefetch(reinterpret_cast<const void*>(at));
+  constexpr std::ptrdiff_t cache_line_bytes = 64;
+  constexpr std::ptrdiff_t bytes_before = 96;
+  constexpr std::ptrdiff_t bytes_from_there = 320;
+  const auto* const here = reinterpret_cast<const std::byte*>(&next);
+  for (std::ptrdiff_t at = -bytes_before; at < bytes_from_there; at += cache_line_bytes) {
+    __builtin_prefetch(here + at);
   }
 }
 
