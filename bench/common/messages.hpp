@@ -40,13 +40,16 @@ inline std::string row_of(std::string_view chunk) {
 
 /// The sizes of the writes that make one reply of `pieces`.
 inline std::vector<std::size_t> pieces_of(std::size_t count) {
+  if (count == 1) {
+    return {1024};
+  }
   if (count == 2) {
     return {24, 1000};
   }
   if (count == 5) {
     return {8, 8, 8, 200, 800};
   }
-  throw std::invalid_argument("--pieces is 2 or 5");
+  throw std::invalid_argument("--pieces is 1, 2 or 5");
 }
 
 /// The parts of `text`, which they refer to, of these sizes.

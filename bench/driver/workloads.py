@@ -174,6 +174,13 @@ PIECES = Workload(
     rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
+def iovecs_case(count, connections=20):
+    # Only we have owned buffers in the sense of the word. Below the mark, all of them leave in one flush.
+    return Case(f"{count} iovec{'s' if count > 1 else ''}",
+                server=("--owned", *options(pieces=1, high=2 * MIB)),
+                load=options(connections=connections, depth=count), contenders=OURS[:2], x=count)
+
+
 def deep_case(writes, contenders=()):
     return Case(f"{writes:,} writes", load=options(writes=writes), contenders=contenders, x=writes)
 
@@ -275,9 +282,9 @@ MICRO = Workload(
 SCALING = (scaling(REPLIES, replies_case(64)), scaling(ECHO, echo_case(KIB, 50)))
 
 
-def growth(name, title, about, of, cases, axis):
+def growth(name, title, about, of, cases, axis, tiny=None):
     return Workload(f"growth_{name}", "growth", title, about, cases=tuple(cases),
-                    tiny=(dataclasses.replace(of.tiny[0], x=1),),
+                    tiny=(tiny or dataclasses.replace(of.tiny[0], x=1),),
                     contenders=of.contenders,
                     main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
                     by_default=False)
@@ -292,7 +299,10 @@ GROWTH = (
                                 server=options(size=size)) for size in (4 ** power for power in range(11))),
            "bytes of a write"),
     growth("gathered", "Cost of a reply by the replies that leave together", "Pipelined replies.", REPLIES,
-           (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"))
+           (replies_case(2 ** power, x=2 ** power) for power in range(11)), "depth: replies of one flush"),
+    growth("iovecs", "Cost of a shared buffer by the buffers that leave together",
+           "Pipelined requests, each answered by a shared buffer of 1 KiB: one iovec.", PIECES,
+           (iovecs_case(2 ** power) for power in range(11)), "iovecs of one flush", iovecs_case(4, connections=2)))
 
 ALL = (REPLIES, ECHO, STREAM, FANOUT, PIECES, DEEP, IDLE, SLOW, TLS_ECHO, TLS_STREAM, RELAY, SENDFILE, MICRO,
        *SCALING, *GROWTH)

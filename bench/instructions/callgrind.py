@@ -1,6 +1,7 @@
 """Reads what callgrind counted. Its format is described in Valgrind's manual, "Callgrind Format"."""
 import collections
 import dataclasses
+import itertools
 import re
 
 # With these the file can be read line by line, without knowing what was said before.
@@ -58,3 +59,9 @@ class Counts:
                 found.count += arc.count
                 found.instructions += arc.instructions
         return found
+
+
+def totals(text):
+    """All that was counted, by name of the event. Zeros at the end of a line are not written."""
+    events, sums = (re.search(rf"^{line}: (.+)$", text, re.MULTILINE).group(1).split() for line in ("events", "totals"))
+    return dict(itertools.zip_longest(events, map(int, sums), fillvalue=0))

@@ -36,9 +36,11 @@ class Workload:
     kind: str
     depth: int
     messages: int = 4096
+    connections: int = 1
 
     def arguments(self):
-        return self.kind, "--depth", str(self.depth), "--messages", str(self.messages)
+        return (self.kind, "--depth", str(self.depth), "--connections", str(self.connections),
+                "--messages", str(self.messages))
 
 
 WORKLOADS = {
@@ -47,6 +49,8 @@ WORKLOADS = {
     "replies, depth 64": Workload("replies", 64),
     "replies, depth 256": Workload("replies", 256),
     "echo, 1 KiB": Workload("echo", 1),
+    "echo, 1 KiB × 250": Workload("echo", 1, 4000, 250),
+    "echo, 1 KiB × 250, coroutines": Workload("echo-coroutines", 1, 4000, 250),
     "deep, 1,000 writes": Workload("deep", 1000, 10_000),
     "deep, 10,000 writes": Workload("deep", 10_000, 20_000),
     "deep, 100,000 writes": Workload("deep", 100_000, 100_000),
@@ -67,13 +71,13 @@ SEND = r"^(send|sendmsg)$"
 SYSTEM_CALL = r"^(recv|send|sendmsg|epoll_wait|epoll_ctl|read|write|writev)$"
 
 
-def count(program, workload):
-    """The counts of callgrind for one workload."""
+def counted(program, workload, options=()):
+    """What callgrind writes of one workload."""
     command = [str(program), *workload.arguments()]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder, "counts")
         run = subprocess.run(
-            ["valgrind", *callgrind.OPTIONS, f"--callgrind-out-file={out}", *command],
+            ["valgrind", *callgrind.OPTIONS, *options, f"--callgrind-out-file={out}", *command],
             env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             sys.exit(f"count: {' '.join(command)}:\n{run.stderr}")
@@ -81,7 +85,7 @@ def count(program, workload):
         for part in pathlib.Path(folder).iterdir():
             text = part.read_text(encoding="utf-8")
             if re.search(r"^desc: Trigger: Client Request: counted$", text, re.MULTILINE):
-                return callgrind.Counts(text)
+                return text
         sys.exit(f"count: {' '.join(command)} had nothing counted")
 
 
@@ -106,13 +110,14 @@ def figures(name, counts):
 
 def show(rows, known):
     width = max(len(name) for name in rows)
-    print(" " * width, *(f"{column:>26}" for column in next(iter(rows.values()))))
+    widths = {column: max(26, len(column)) for column in next(iter(rows.values()))}
+    print(" " * width, *(f"{column:>{widths[column]}}" for column in widths))
     for name, row in rows.items():
         cells = []
         for column, value in row.items():
             before = known.get(name, {}).get(column, value)
             cells.append(f"{value}" if value == before else f"{value} (was {before})")
-        print(f"{name:{width}}", *(f"{cell:>26}" for cell in cells))
+        print(f"{name:{width}}", *(f"{cell:>{room}}" for cell, room in zip(cells, widths.values())))
 
 
 def show_functions(name, counts, most):
@@ -177,7 +182,7 @@ def main():
 
     program = arguments.program.resolve()
     about = json.loads(subprocess.check_output([program, "about"], text=True))
-    counts = {name: count(program, workload) for name, workload in WORKLOADS.items()
+    counts = {name: callgrind.Counts(counted(program, workload)) for name, workload in WORKLOADS.items()
               if arguments.only in (None, name)}
     rows = {name: figures(name, each) for name, each in counts.items()}
     table = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}

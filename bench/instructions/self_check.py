@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Checks that the counts are read as callgrind means them, and that growth is noticed."""
+import json
 import unittest
 
 import callgrind
 import count
+import misses
 
 # main spends 3 + 4, and calls f twice; f calls itself, and the library's malloc.
 COUNTED = """\
@@ -59,6 +61,19 @@ class ReadingTest(unittest.TestCase):
     def test_a_call_that_has_not_returned_is_no_cost_of_its_caller(self):
         counts = callgrind.Counts("fn=main\n1 2\ncfn=f()\ncalls=0 5\n1 100\n2 3\n")
         self.assertEqual(counts.total(), 5)
+
+
+class MissesTest(unittest.TestCase):
+    def test_events_are_added_up_and_shared_by_the_messages(self):
+        text = ("events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim\n"
+                "totals: 1000 300 200 20 10 6 3 2 1 80 4 8\n")
+        self.assertEqual(misses.row_of(callgrind.totals(text), 10), {
+            "instructions": 100, "data accesses": 50, "data, first cache missed": 1.6,
+            "instructions, first cache missed": 2, "last cache missed": 0.6, "branches": 8.8, "mispredicted": 0.4})
+
+    def test_the_table_has_every_workload(self):
+        table = json.loads(misses.TABLE.read_text(encoding="utf-8"))
+        self.assertEqual(table["per message"].keys(), count.WORKLOADS.keys())
 
 
 class GrowthTest(unittest.TestCase):

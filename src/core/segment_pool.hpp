@@ -35,7 +35,9 @@ class Segment {
 /// Memory for small writes, shared by the neighbouring segments that were copied into it. It brings
 /// the first of them along: as a rule there is no other.
 struct Slab {
-  static constexpr std::size_t capacity = 32 * 1024 - 72;
+  /// With the allocator's own words, which makes it eight pages.
+  static constexpr std::size_t allocated_bytes = 32 * 1024;
+  static constexpr std::size_t capacity = allocated_bytes - 72;
 
   Slab* next_free = nullptr;
   std::uint32_t references =
@@ -44,8 +46,7 @@ struct Slab {
   Segment first;
   std::array<std::byte, capacity> storage;
 };
-// With the allocator's own words no more than eight pages.
-static_assert(sizeof(Slab) <= 32 * 1024 - 16);
+static_assert(sizeof(Slab) + 16 <= Slab::allocated_bytes);
 
 /// Recycles slabs and segments for all queues of one loop, so that the steady state allocates
 /// nothing. After a burst, what is free beyond a small reserve goes back to the system: the slabs

@@ -8,12 +8,13 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/piece_room.hpp"
 
 namespace sluice::core {
 namespace {
 
-// Enough for nearly every flush; filling more slots than are used costs time on each one.
-constexpr std::size_t few_pieces = 16;
+// Walking a deeper queue for each write would make it quadratic.
+constexpr std::size_t cheap_to_check = 16;
 
 }  // namespace
 
@@ -296,8 +297,7 @@ void WriteSide::note_growth() {
   note_peak();
   check_pause();
   if constexpr (debug_checks) {
-    // Walking a deep queue for each write would make it quadratic.
-    if (queue_.segment_count() <= few_pieces) {
+    if (queue_.segment_count() <= cheap_to_check) {
       check_invariants();
     }
   }
@@ -316,11 +316,18 @@ bool WriteSide::push_out() {
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
   // What was appended in the lane has been noted by nobody.
   note_peak();
-  const std::size_t most = queue_.segment_count() + (borrowed.empty() ? 0 : 1);
-  const SinkResult result = most <= 1 ? offer_pieces<1>(borrowed, offered)
-                            : most <= few_pieces
-                                ? offer_pieces<few_pieces>(borrowed, offered)
-                                : offer_pieces<Sink::max_pieces>(borrowed, offered);
+  PieceRoom<Sink::max_pieces> room;
+  const std::span<Bytes> slots = room.slots();
+  std::size_t count = queue_.gather(slots.first(slots.size() - (borrowed.empty() ? 0 : 1)));
+  if (!borrowed.empty()) {
+    slots[count++] = borrowed;
+  }
+  const std::span<const Bytes> pieces = slots.first(count);
+  offered = 0;
+  for (const Bytes piece : pieces) {
+    offered += piece.size();
+  }
+  const SinkResult result = sink_->write(pieces);
   note_attempt(result, offered);
   return result;
 }
@@ -346,20 +353,6 @@ void WriteSide::note_rest(const SinkResult& result) {
     flow_ = FlowState::dirty;
     host_->request_flush();
   }
-}
-
-template <std::size_t N>
-SinkResult WriteSide::offer_pieces(Bytes borrowed, std::size_t& offered) {
-  std::array<Bytes, N> pieces;
-  std::size_t count = queue_.gather(std::span(pieces).first(borrowed.empty() ? N : N - 1));
-  if (!borrowed.empty()) {
-    pieces[count++] = borrowed;
-  }
-  offered = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    offered += pieces[i].size();
-  }
-  return sink_->write(std::span(pieces).first(count));
 }
 
 // Moves queue and flow by what the sink answered; false when the transport is lost now.

@@ -227,8 +227,6 @@ class WriteSide {
   void note_growth();
   bool push_out();
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
-  template <std::size_t N>
-  [[nodiscard]] SinkResult offer_pieces(Bytes borrowed, std::size_t& offered);
   void note_attempt(const SinkResult& result, std::size_t offered);
   void note_rest(const SinkResult& result);
   [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);

@@ -6,10 +6,17 @@
 namespace sluice::streams {
 
 void ReceiveBuffer::append(Bytes data) {
-  if (memory_.capacity() - memory_.size() < data.size()) {
-    make_room(data.size());
+  const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
+  const bool fits = memory_.capacity() - memory_.size() >= text.size();
+  if (!fits && memory_.empty()) {
+    // Exact: as a rule it is given away whole.
+    memory_ = std::string(text);
+    return;
   }
-  memory_.append(reinterpret_cast<const char*>(data.data()), data.size());
+  if (!fits) {
+    make_room(text.size());
+  }
+  memory_.append(text);
 }
 
 void ReceiveBuffer::make_room(std::size_t count) {
@@ -18,8 +25,7 @@ void ReceiveBuffer::make_room(std::size_t count) {
     memory_.erase(0, begin_);
   } else {
     std::string larger;
-    // Exact when nothing is left to be joined: as a rule it is given away whole.
-    larger.reserve(live > 0 ? std::max(2 * memory_.capacity(), live + count) : count);
+    larger.reserve(std::max(2 * memory_.capacity(), live + count));
     larger.append(view());
     memory_.swap(larger);
   }

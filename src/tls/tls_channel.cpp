@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/piece_room.hpp"
 #include "tls/error_words.hpp"
 #include "tls/openssl_context.hpp"
 
@@ -138,14 +139,15 @@ SinkResult TlsChannel::write_clear(std::span<const Bytes> pieces) noexcept {
   if (clear_left_ == 0) {
     return SinkResult::would_block();
   }
-  std::array<Bytes, core::Sink::max_pieces> clear;
+  core::PieceRoom<core::Sink::max_pieces> room;
+  const std::span<Bytes> clear = room.slots();
   std::size_t count = 0;
   std::size_t bytes = 0;
   for (; count < pieces.size() && bytes < clear_left_; ++count) {
     clear[count] = pieces[count].first(std::min(pieces[count].size(), clear_left_ - bytes));
     bytes += clear[count].size();
   }
-  const SinkResult result = socket_.write(std::span(clear).first(count));
+  const SinkResult result = socket_.write(clear.first(count));
   if (result.progressed()) {
     clear_left_ -= result.count;
     if (clear_left_ == 0) {

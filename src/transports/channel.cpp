@@ -16,9 +16,6 @@ using sys::Call;
 using sys::Verdict;
 using Count = sys::Result<std::size_t>;
 
-// Enough for nearly every flush; filling more slots than are used costs time on each one.
-constexpr std::size_t few_pieces = 16;
-
 // Calls again as long as only a signal was in the way (P-2).
 template <class Attempt>
 Count uninterrupted(Call call, Attempt attempt) noexcept {
@@ -29,10 +26,9 @@ Count uninterrupted(Call call, Attempt attempt) noexcept {
   return result;
 }
 
-// One gathered call; `slots` bounds the pieces.
-template <std::size_t slots, class Gathered>
+template <class Gathered>
 Count gather(Call call, std::span<const Bytes> pieces, Gathered gathered) noexcept {
-  std::array<iovec, slots> vectors;  // filled as far as it is used: it is large
+  std::array<iovec, core::Sink::max_pieces> vectors;  // filled as far as it is used: it is large
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     // The system only reads what a vector of a write points to.
     vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
@@ -48,10 +44,8 @@ SinkResult offer(Call call, std::span<const Bytes> pieces, Single single,
   Count result;
   if (pieces.size() == 1) {
     result = uninterrupted(call, [&] { return single(pieces.front()); });
-  } else if (pieces.size() <= few_pieces) {
-    result = gather<few_pieces>(call, pieces, gathered);
   } else {
-    result = gather<core::Sink::max_pieces>(call, pieces, gathered);
+    result = gather(call, pieces, gathered);
   }
   if (result.ok()) {
     return SinkResult::accepted(result.value);

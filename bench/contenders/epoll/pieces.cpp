@@ -85,6 +85,9 @@ class PieceSender final : public Answering<PieceSender> {
 
 void serve_pieces(CommandLine& options) {
   const std::size_t count = options.number("pieces", 2);
+  // By hand, nothing is ever copied before it is refused, and there are no marks.
+  (void)options.flag("owned");
+  (void)options.number("high", 0);
   options.reject_the_rest();
   serve_tcp(
       [count] {

@@ -1,7 +1,8 @@
-// Header and body: a write() for each piece of a reply.
+// Header and body: a write() for each piece of a reply, of its bytes or of a shared buffer.
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <string_view>
@@ -16,16 +17,20 @@
 namespace bench {
 namespace {
 
+/// Writes pieces of type `Piece`, which are what a transport takes.
+template <class Piece>
 class PieceWriter : public sluice::Protocol {
  public:
-  explicit PieceWriter(const std::vector<std::string_view>& pieces) : pieces_(pieces) {}
+  PieceWriter(const std::vector<Piece>& pieces, std::optional<std::size_t> high)
+      : pieces_(pieces), high_(high) {}
   void connection_made(std::shared_ptr<sluice::Transport> transport) override {
     transport_ = std::move(transport);
+    transport_->set_write_buffer_limits(high_);
   }
   void data_received(sluice::Bytes data) override {
     partial_ += data.size();
     for (; partial_ >= request_bytes; partial_ -= request_bytes) {
-      for (const std::string_view piece : pieces_) {
+      for (const Piece& piece : pieces_) {
         transport_->write(piece);
       }
     }
@@ -35,18 +40,39 @@ class PieceWriter : public sluice::Protocol {
   void connection_lost(std::error_code /*error*/) override { transport_.reset(); }
 
  private:
-  const std::vector<std::string_view>& pieces_;
+  const std::vector<Piece>& pieces_;
+  std::optional<std::size_t> high_;
   std::size_t partial_ = 0;
   std::shared_ptr<sluice::Transport> transport_;
 };
+
+template <class Piece>
+void serve(const std::vector<Piece>& pieces, std::optional<std::size_t> high) {
+  serve_protocol([&pieces, high] { return std::make_shared<PieceWriter<Piece>>(pieces, high); });
+}
+
+std::vector<sluice::Buffer> owned(const std::vector<std::string_view>& pieces) {
+  std::vector<sluice::Buffer> buffers;
+  for (const std::string_view piece : pieces) {
+    buffers.push_back(sluice::Buffer::copy_of(piece));
+  }
+  return buffers;
+}
 
 }  // namespace
 
 void serve_pieces(CommandLine& options) {
   const std::string text = pattern(pieces_bytes);
   const auto pieces = split(text, pieces_of(options.number("pieces", 2)));
+  const bool share = options.flag("owned");
+  const std::size_t high_bytes = options.number("high", 0);
   options.reject_the_rest();
-  serve_protocol([&pieces] { return std::make_shared<PieceWriter>(pieces); });
+  const std::optional<std::size_t> high = high_bytes > 0 ? std::optional(high_bytes) : std::nullopt;
+  if (share) {
+    serve(owned(pieces), high);
+  } else {
+    serve(pieces, high);
+  }
 }
 
 }  // namespace bench

@@ -1,0 +1,123 @@
+"""Measures the library beside itself with one thing changed, interleaved like contenders."""
+import filecmp
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import types
+
+from . import workloads
+from .figures import spread, with_spread
+from .measure import Measurement
+from .processes import Pinning, RunFailed
+from .render import ratio, sentence, table
+
+CONTENDER = "sluice"
+PROGRAM = "bench_sluice"
+AS_IT_IS = "as it is"
+# The same program once more: how far from 1 its ratios are is what the machine does.
+AGAIN = "as it is, again"
+ROUNDS = 9
+NOT_BUILT_FROM = ("build", ".git", "results", "__pycache__")
+
+
+def same(first, second):
+    return second.is_file() and filecmp.cmp(first, second, shallow=False)
+
+
+def copy_of(root, tree):
+    """Makes the tree what it takes to build. What is as before keeps its time, so that it need not be built again."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name not in NOT_BUILT_FROM]
+        place = tree / pathlib.Path(folder).relative_to(root)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            source, copy = pathlib.Path(folder, name), place / name
+            if not same(source, copy):
+                shutil.copyfile(source, copy)
+                shutil.copymode(source, copy)
+
+
+def build(tree, log):
+    with open(log, "w", encoding="utf-8") as file:
+        run = subprocess.run(["scripts/build", "bench", PROGRAM], cwd=tree, stdout=file, stderr=file, check=False)
+    if run.returncode != 0:
+        raise RunFailed(f"the changed library does not build; {log} says why")
+
+
+def programs_of(change, root, work, folder, programs, progress):
+    """Makes the folder like `programs`, with the changed library in the program of ours."""
+    text = change.applied(root)
+    tree = work / "tree"
+    progress.show(f"building: {change.label}")
+    copy_of(root, tree)
+    (tree / change.file).write_text(text, encoding="utf-8")
+    build(tree, work / "build.log")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for program in programs.glob("bench_*"):
+        if program.name != PROGRAM:
+            os.symlink(program, folder / program.name)
+    shutil.copy2(tree / "build/bench/bin" / PROGRAM, folder)
+
+
+def run_once(workload, case, folder, progress):
+    """The report of one run."""
+    settings = types.SimpleNamespace(repeat=1, tiny=False)
+    with tempfile.TemporaryDirectory(prefix="sluice-trial-") as work:
+        measurement = Measurement(workload, (CONTENDER,), folder, work, settings, progress)
+        measurement.cases = (case,)
+        result = measurement.run()
+    if result["failures"] or result["absent"]:
+        raise RunFailed(f"{workload.name}, {case.label}: {result['failures'] or result['absent']}")
+    return result["cases"][0]["rounds"][0][CONTENDER]
+
+
+def case_of(name, label):
+    workload = workloads.BY_NAME[name]
+    return workload, next(case for case in workload.cases if case.label == label)
+
+
+def measure(trial, folders, rounds, progress):
+    """The result of a trial: for each case the costs of each round, by label of the change."""
+    cases = []
+    for name, label in trial.cases:
+        workload, case = case_of(name, label)
+        found, sums = [], set()
+        for number in range(rounds):
+            costs = {}
+            for what, folder in folders.items():
+                progress.show(f"{trial.name}, {name}, {label}: round {number + 1} of {rounds}, {what}")
+                report = run_once(workload, case, folder, progress)
+                sums.add(report["sha256"])
+                costs[what] = workload.main.of(report)
+            found.append(costs)
+        if len(sums) != 1:
+            raise RunFailed(f"{trial.name}, {name}, {label}: the changed library delivers other bytes")
+        cases.append({"workload": name, "case": label, "rounds": found})
+    return {"trial": trial.name, "pinning": Pinning().describe(), "rounds": rounds, "cases": cases}
+
+
+def ratios(case, what):
+    """Of a change to what is, in the same rounds."""
+    return [costs[what] / costs[AS_IT_IS] for costs in case["rounds"]]
+
+
+def row_of(case, labels):
+    workload, _ = case_of(case["workload"], case["case"])
+    cost = statistics.median(costs[AS_IT_IS] for costs in case["rounds"])
+    return [f"{case['workload']}, {case['case']}", f"{cost:.3g} {workload.main.unit}",
+            *[with_spread(spread(ratios(case, what)), ratio) for what in labels]]
+
+
+def text_of(one, trial):
+    """The page of one trial."""
+    result = one["results"][0]
+    labels = [AGAIN, *[change.label for change in trial.changes]]
+    return "\n".join([
+        f"# {trial.title}", "",
+        f"Written by `bench/trial {trial.name}`. {trial.about} Server CPU as a ratio to that of the same round: median "
+        f"(least..greatest) of {result['rounds']} rounds. {sentence(result['pinning'])}. Sluice {one['sluice']}.", "",
+        *table(["", AS_IT_IS, *labels], [row_of(case, labels) for case in result["cases"]]), ""])

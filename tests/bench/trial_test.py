@@ -1,0 +1,126 @@
+"""Trials: changes that the library's text still allows, and what is measured and told of them."""
+import contextlib
+import io
+import os
+import pathlib
+import tempfile
+import unittest
+
+from support import ROOT, ProgramsTestCase, fake_document
+from driver import trial, trial_main, trials, workloads
+from driver.processes import RunFailed
+
+
+class Silent:
+    def show(self, _text):
+        pass
+
+
+class ChangesTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "a.hpp").write_text("size = 1; other = 1;", encoding="utf-8")
+
+    def test_each_change_is_possible_in_this_checkout(self):
+        for one in trials.ALL:
+            for change in one.changes:
+                with self.subTest(trial=one.name, change=change.label):
+                    now = (ROOT / change.file).read_text(encoding="utf-8")
+                    self.assertNotEqual(change.applied(ROOT), now)
+
+    def test_each_case_is_one_of_its_workload(self):
+        for one in trials.ALL:
+            for name, label in one.cases:
+                self.assertIn(label, [case.label for case in workloads.BY_NAME[name].cases], one.name)
+
+    def test_a_change_replaces_what_it_names(self):
+        change = trials.constant("a.hpp", "size", "1", (("two", "2"),))[0]
+        self.assertEqual(change.applied(self.root), "size = 2; other = 1;")
+
+    def test_a_change_that_finds_its_text_never_or_twice_is_stale(self):
+        for old in ("size = 3;", "= 1;"):
+            with self.assertRaisesRegex(trials.Stale, "a.hpp"):
+                trials.Change("it", "a.hpp", old, "").applied(self.root)
+
+
+class CopyTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
+        self.addCleanup(folder.cleanup)
+        self.root, self.tree = pathlib.Path(folder.name, "root"), pathlib.Path(folder.name, "tree")
+        (self.root / "src").mkdir(parents=True)
+        (self.root / "build").mkdir()
+        (self.root / "src/a.hpp").write_text("one", encoding="utf-8")
+        trial.copy_of(self.root, self.tree)
+        self.copy = self.tree / "src/a.hpp"
+        os.utime(self.copy, (1, 1))
+
+    def test_what_is_built_is_not_copied(self):
+        self.assertEqual([path.name for path in self.tree.iterdir()], ["src"])
+
+    def test_what_is_as_before_need_not_be_built_again(self):
+        trial.copy_of(self.root, self.tree)
+        self.assertEqual(self.copy.stat().st_mtime, 1)
+
+    def test_what_was_changed_is_as_in_the_checkout_again_and_newer(self):
+        self.copy.write_text("changed", encoding="utf-8")
+        os.utime(self.copy, (1, 1))
+        trial.copy_of(self.root, self.tree)
+        self.assertEqual(self.copy.read_text(encoding="utf-8"), "one")
+        self.assertGreater(self.copy.stat().st_mtime, 1)
+
+
+class MeasureTest(ProgramsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.put_load()
+        self.put_server("bench_sluice")
+
+    def measure(self, *changed):
+        one = trials.Trial("it", "It", "", (), (("echo", "64 B × 1"),))
+        folders = {trial.AS_IT_IS: self.folder, trial.AGAIN: self.folder, **dict(changed)}
+        return trial.measure(one, folders, 2, Silent())
+
+    def test_each_round_has_a_cost_of_everything_that_is_compared(self):
+        case = self.measure(("changed", self.folder))["cases"][0]
+        costs = {trial.AS_IT_IS: 400.0, trial.AGAIN: 400.0, "changed": 400.0}
+        self.assertEqual(case, {"workload": "echo", "case": "64 B × 1", "rounds": [costs, costs]})
+
+    def test_a_library_that_delivers_other_bytes_is_not_compared(self):
+        other = ProgramsTestCase()
+        other.setUp()
+        self.addCleanup(other.doCleanups)
+        other.put_load()
+        other.put_server("bench_sluice", wrong=True)
+        with self.assertRaisesRegex(RunFailed, "other bytes"):
+            self.measure(("spoilt", other.folder))
+
+    def test_a_server_that_fails_ends_the_trial(self):
+        self.put_server("bench_sluice", fails=True)
+        with self.assertRaisesRegex(RunFailed, "echo, 64 B × 1"):
+            self.measure()
+
+
+class PageTest(unittest.TestCase):
+    def test_a_change_is_told_as_a_ratio_to_what_is_in_the_same_round(self):
+        rounds = [{trial.AS_IT_IS: 100.0, trial.AGAIN: 101.0, "smaller": 90.0},
+                  {trial.AS_IT_IS: 200.0, trial.AGAIN: 198.0, "smaller": 220.0},
+                  {trial.AS_IT_IS: 100.0, trial.AGAIN: 100.0, "smaller": 120.0}]
+        result = {"trial": "it", "pinning": "somewhere", "rounds": 3,
+                  "cases": [{"workload": "echo", "case": "64 B × 1", "rounds": rounds}]}
+        one = trials.Trial("it", "It", "As it is.", (trials.Change("smaller", "a", "b", "c"),), ())
+        text = trial.text_of(fake_document(result), one)
+        self.assertIn("|  | as it is | as it is, again | smaller |", text)
+        self.assertIn("| echo, 64 B × 1 | 100 ns | 1.00 (0.99..1.01) | 1.10 (0.90..1.20) |", text)
+
+
+class CommandLineTest(unittest.TestCase):
+    def test_a_trial_that_is_not_there_is_refused_with_those_that_are(self):
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+            trial_main.parse(["nothing"])
+        self.assertIn("there is no trial 'nothing'; there are flush, slab", said.getvalue())
+
+    def test_without_a_name_all_are_measured(self):
+        self.assertEqual(trial_main.parse([]).trials, [])
