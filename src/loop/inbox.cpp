@@ -28,8 +28,12 @@ bool Inbox::post(detail::Callback& callback) {
     return false;
   }
   posted_.push_back(std::move(callback));
+  // The first one since take() has seen to the wake-up, and one serves all.
+  if (has_posted_.load(std::memory_order_relaxed)) {
+    return true;
+  }
   has_posted_.store(true);
-  // Under the lock: close() must not pull the descriptor away in between. One wake-up serves all.
+  // Under the lock: close() must not pull the descriptor away in between.
   if (wake_up_expected_.load() && wake_up_expected_.exchange(false)) {
     wake();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <mutex>
 #include <vector>
 
@@ -47,6 +48,8 @@ class Inbox final : public Watcher {
   void on_io(IoEvents events) override;
 
  private:
+  static constexpr std::size_t cache_line_bytes = 64;
+
   void wake() noexcept;
 
   sys::SystemCalls* sys_;
@@ -55,7 +58,8 @@ class Inbox final : public Watcher {
   std::mutex mutex_;
   std::vector<detail::Callback> posted_;  // guarded by mutex_
   bool closed_ = false;                   // guarded by mutex_
-  std::atomic<bool> has_posted_ = false;  // written under mutex_
+  // The loop looks at these in every turn, so they are not where each post writes.
+  alignas(cache_line_bytes) std::atomic<bool> has_posted_ = false;  // written under mutex_
   std::atomic<bool> wake_up_expected_ = true;
 };
 
