@@ -1,5 +1,6 @@
 """Measures the library beside itself with one thing changed, interleaved like contenders."""
 import filecmp
+import hashlib
 import os
 import pathlib
 import shutil
@@ -20,7 +21,8 @@ AS_IT_IS = "as it is"
 # The same program once more: how far from 1 its ratios are is what the machine does.
 AGAIN = "as it is, again"
 ROUNDS = 9
-NOT_BUILT_FROM = ("build", ".git", "results", "__pycache__")
+BUILT_FROM = ("CMakeLists.txt", "CMakePresets.json", "cmake", "include", "src", "bench/common", "bench/contenders")
+NOT_COPIED = {"build", ".git", "results", "__pycache__"}
 
 
 def same(first, second):
@@ -30,7 +32,7 @@ def same(first, second):
 def copy_of(root, tree):
     """Makes the tree what it takes to build. What is as before keeps its time, so that it need not be built again."""
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name not in NOT_BUILT_FROM]
+        folders[:] = [name for name in folders if name not in NOT_COPIED]
         place = tree / pathlib.Path(folder).relative_to(root)
         place.mkdir(parents=True, exist_ok=True)
         for name in files:
@@ -47,13 +49,26 @@ def build(tree, log):
         raise RunFailed(f"the changed library does not build; {log} says why")
 
 
+def digest_of(tree):
+    """Of all that the program is built from."""
+    found = hashlib.sha256()
+    for name in BUILT_FROM:
+        place = tree / name
+        for path in sorted(path for path in (place, *place.rglob("*")) if path.is_file()):
+            found.update(f"{path.relative_to(tree)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
 def programs_of(change, root, work, folder, programs, progress):
     """Makes the folder like `programs`, with the changed library in the program of ours."""
     text = change.applied(root)
-    tree = work / "tree"
+    tree, stamp = work / "tree", folder / "built_from"
     progress.show(f"building: {change.label}")
     copy_of(root, tree)
     (tree / change.file).write_text(text, encoding="utf-8")
+    digest = digest_of(tree)
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
+        return
     build(tree, work / "build.log")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -61,6 +76,7 @@ def programs_of(change, root, work, folder, programs, progress):
         if program.name != PROGRAM:
             os.symlink(program, folder / program.name)
     shutil.copy2(tree / "build/bench/bin" / PROGRAM, folder)
+    stamp.write_text(digest, encoding="utf-8")
 
 
 def run_once(workload, case, folder, progress):

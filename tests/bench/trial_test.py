@@ -72,6 +72,48 @@ class CopyTest(unittest.TestCase):
         self.assertGreater(self.copy.stat().st_mtime, 1)
 
 
+class BuildTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
+        self.addCleanup(folder.cleanup)
+        self.root, self.work = pathlib.Path(folder.name, "root"), pathlib.Path(folder.name, "work")
+        (self.root / "scripts").mkdir(parents=True)
+        (self.root / "src").mkdir()
+        (self.root / "src/a.hpp").write_text("size = 1;", encoding="utf-8")
+        build = self.root / "scripts/build"
+        # What it builds says what it was built from.
+        build.write_text("#!/bin/sh\nmkdir -p build/bench/bin\necho built >>../builds\n"
+                         "cp src/a.hpp build/bench/bin/$2\n", encoding="utf-8")
+        build.chmod(0o755)
+
+    def programs_of(self, value):
+        change = trials.constant("src/a.hpp", "size", "1", ((value, value),))[0]
+        trial.programs_of(change, self.root, self.work, self.work / value, self.root, Silent())
+        return (self.work / value / trial.PROGRAM).read_text(encoding="utf-8")
+
+    def builds(self):
+        return len((self.work / "builds").read_text(encoding="utf-8").splitlines())
+
+    def test_the_program_is_that_of_the_change(self):
+        self.assertEqual(self.programs_of("2"), "size = 2;")
+        self.assertEqual(self.programs_of("3"), "size = 3;")
+
+    def test_what_was_built_from_the_same_is_not_built_again(self):
+        self.programs_of("2")
+        self.programs_of("3")
+        self.assertEqual((self.programs_of("2"), self.builds()), ("size = 2;", 2))
+
+    def test_after_a_change_of_the_checkout_it_is_built_again(self):
+        self.programs_of("2")
+        (self.root / "src/a.hpp").write_text("size = 1; // more", encoding="utf-8")
+        self.assertEqual((self.programs_of("2"), self.builds()), ("size = 2; // more", 2))
+
+    def test_a_library_that_does_not_build_is_told_with_its_log(self):
+        (self.root / "scripts/build").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        with self.assertRaisesRegex(RunFailed, "does not build; .*build.log says why"):
+            self.programs_of("2")
+
+
 class MeasureTest(ProgramsTestCase):
     def setUp(self):
         super().setUp()
