@@ -8,7 +8,7 @@ from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, FILLING_P50_AGAIN
                       Figure, LATENCY_AGAINST_QUIET, MESSAGES, P99_AGAINST_QUIET, RSS_AFTER_DRAIN, RSS_AFTER_WINDOW,
                       RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread,
                       values_of)
-from .workloads import BY_NAME
+from .workloads import BY_NAME, Case
 
 SLUICE = "sluice"
 # The kernel counts VmHWM in steps of its own: 32 pages for each of two cores.
@@ -46,7 +46,7 @@ def labels_of(result, names):
 def gaps_of(result, labels, names, of_case):
     """What is missing of what `of_case` is to find in each round of these cases; it needs all of `names`."""
     workload = BY_NAME[result["workload"]]
-    planned = [case.label for case in workload.cases]
+    planned = {case.label: case for case in workload.cases}
     failures = [failure for failure in result["failures"] if failure["contender"] in names and
                 (failure["case"] in labels or failure["case"] not in planned)]
     failed = tuple(f"{failure['contender']} failed at {failure['case']}, round {failure['round']}"
@@ -60,7 +60,8 @@ def gaps_of(result, labels, names, of_case):
         if any(failure["case"] == label for failure in failures):
             continue
         found = len(of_case(cases[label])) if label in cases else 0
-        wanted = min(len(cases[label]["rounds"]), *map(workload.rounds_of, names)) if found else 0
+        rounds = [workload.rounds_of(name, planned.get(label, Case(label))) for name in names]
+        wanted = min(len(cases[label]["rounds"]), *rounds) if found else 0
         if not found:
             unmeasured.append(label)
         elif found < wanted:

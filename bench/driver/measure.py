@@ -78,20 +78,21 @@ class Measurement:
         self.absent[name] = reason
         self.names.remove(name)
 
-    def rounds_of(self, name):
+    def rounds_of(self, name, case):
         if self.settings.repeat:
             return self.settings.repeat
-        return 1 if self.settings.tiny else self.workload.rounds_of(name)
+        return 1 if self.settings.tiny else self.workload.rounds_of(name, case)
 
     def measure_case(self, case):
         """The rounds of one case. Whoever fails, or delivers other bytes, is out for the rest of it."""
         names = [name for name in self.names if not case.contenders or name in case.contenders]
-        count = max(map(self.rounds_of, names), default=0)
+        rounds = {name: self.rounds_of(name, case) for name in names}
+        count = max(rounds.values(), default=0)
         result = {"case": case.label, "x": case.x, "load": list(case.load), "server": list(case.server),
                   "sha256": None, "rounds": []}
         for number in range(count):
             runs = {}
-            for name in [name for name in names if takes_part(number, count, self.rounds_of(name))]:
+            for name in [name for name in names if takes_part(number, count, rounds[name])]:
                 self.progress.show(f"{self.workload.name}, {case.label}: round {number + 1} of {count}, {name}")
                 try:
                     report = self.run_once(case, name)

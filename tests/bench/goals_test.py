@@ -119,7 +119,8 @@ class AheadOfPeersTest(JudgeTestCase):
 
     def test_it_says_where_peers_take_part(self):
         self.assertIn("every case", self.goal.wanted())
-        self.assertIn("where peers take part: 64 B × 50, 1 KiB × 1,", goals.AheadOfPeers("B2", "echo").wanted())
+        self.assertIn("where peers take part: tcp, 64 KiB × 1,", goals.AheadOfPeers("B3", "stream").wanted())
+        self.assertIn("every case", goals.AheadOfPeers("B2", "echo").wanted())
 
     def test_counterparts_of_single_functions(self):
         goal = goals.AheadOfPeers("B10", "micro")

@@ -12,8 +12,25 @@ ECHO = support.fake_result(
     support.fake_case("64 B × 50", {"epoll": 100, "sluice": 101}))
 
 
+RESULTS = support.BENCH / "results"
+
+
 def rows_of(text, start):
     return [line for line in text.splitlines() if line.startswith(start)]
+
+
+class CommittedResultsTest(unittest.TestCase):
+    def test_every_page_and_chart_is_what_its_results_give(self):
+        with tempfile.TemporaryDirectory(prefix="sluice-bench-test-") as name:
+            folder = pathlib.Path(name)
+            for path in RESULTS.glob("*.json"):
+                (folder / path.name).write_bytes(path.read_bytes())
+            render.render_folder(folder)
+            self.assertEqual(sorted(path.name for path in folder.iterdir()),
+                             sorted(path.name for path in RESULTS.iterdir() if path.is_file()))
+            for path in folder.iterdir():
+                with self.subTest(path.name):
+                    self.assertEqual(path.read_bytes(), (RESULTS / path.name).read_bytes())
 
 
 class SummaryTest(unittest.TestCase):

@@ -5,6 +5,7 @@ import pathlib
 import unittest
 
 from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO
+from driver import workloads
 
 TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
 
@@ -69,6 +70,14 @@ class RunTest(ProgramsTestCase):
         done = self.bench(*TINY_ECHO)
         self.assertEqual(done.returncode, 1)
         self.assertIn("scripts/build bench", done.stderr)
+
+
+class RoundsTest(unittest.TestCase):
+    def test_a_case_that_takes_peers_long_has_fewer_rounds_of_theirs(self):
+        case = workloads.Case("long", rounds_of_peers=1)
+        self.assertEqual([workloads.DEEP.rounds_of(name, case) for name in ("libuv", "sluice")],
+                         [1, workloads.DEEP.rounds])
+        self.assertEqual(workloads.DEEP.rounds_of("libuv", workloads.Case("short")), workloads.DEEP.rounds_of_peers)
 
 
 class FailureTest(ProgramsTestCase):

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from support import ROOT, ProgramsTestCase, fake_document
-from driver import trial, trial_main, trials, workloads
+from driver import document, trial, trial_main, trials, workloads
 from driver.processes import RunFailed
 
 
@@ -156,6 +156,15 @@ class PageTest(unittest.TestCase):
         text = trial.text_of(fake_document(result), one)
         self.assertIn("|  | as it is | as it is, again | smaller |", text)
         self.assertIn("| echo, 64 B × 1 | 100 ns | 1.00 (0.99..1.01) | 1.10 (0.90..1.20) |", text)
+
+
+class CommittedPagesTest(unittest.TestCase):
+    def test_every_page_is_what_its_results_give(self):
+        for path in sorted(trial_main.RESULTS.glob("*.json")):
+            with self.subTest(path.name):
+                one = document.read(path)
+                self.assertEqual(path.with_suffix(".md").read_text(encoding="utf-8"),
+                                 trial.text_of(one, trials.BY_NAME[one["results"][0]["trial"]]))
 
 
 class CommandLineTest(unittest.TestCase):
