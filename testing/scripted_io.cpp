@@ -65,7 +65,9 @@ sys::Result<std::size_t> ScriptedKernel::transmit(std::string_view call, int fd,
       add_violation(std::string(call) + " of more than IOV_MAX pieces");
       result.error = needs_socket ? EMSGSIZE : EINVAL;
     } else {
-      note_blocking(call, fd, *object);
+      if (!needs_socket) {
+        note_blocking(call, fd, *object);
+      }
       if (offered == 0) {
         add_violation(std::string(call) + " of nothing");
       }
@@ -159,7 +161,9 @@ sys::Result<std::size_t> ScriptedKernel::receive(std::string_view call, int fd,
     } else if (!object->can_read()) {
       result.error = EBADF;
     } else {
-      note_blocking(call, fd, *object);
+      if (!needs_socket) {
+        note_blocking(call, fd, *object);
+      }
       result = fetch(*object, memory);
     }
   }

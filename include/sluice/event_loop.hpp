@@ -227,7 +227,8 @@ class EventLoop {
                        std::move(options));
   }
   /// Makes a write-only transport of a pipe, FIFO, socket or character device; owns and closes it,
-  /// and restores O_NONBLOCK for those who share the open file. Failure:
+  /// and restores O_NONBLOCK, which it sets on all but sockets, for those who share the open file.
+  /// Failure:
   /// std::system_error(invalid_argument) for any other kind of file, `pipe` is closed then (W-98,
   /// Q-15; connect_file takes regular files); std::logic_error as above (W-93).
   template <class Factory, class P = detail::ProtocolOf<Factory>>

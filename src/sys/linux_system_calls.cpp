@@ -28,7 +28,9 @@
 // KCMP_FILE of <linux/kcmp.h>, which is C that C++ cannot always include.
 namespace {
 constexpr int kcmp_file = 0;
-}
+// A socket that others share may be a blocking one.
+constexpr int sending = MSG_NOSIGNAL | MSG_DONTWAIT;
+}  // namespace
 
 namespace sluice::sys {
 namespace {
@@ -187,7 +189,7 @@ class LinuxSystemCalls final : public SystemCalls {
   }
 
   Result<std::size_t> send(int fd, Bytes bytes) noexcept override {
-    return count_of(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+    return count_of(::send(fd, bytes.data(), bytes.size(), sending));
   }
 
   Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept override {
@@ -195,11 +197,11 @@ class LinuxSystemCalls final : public SystemCalls {
     // sendmsg(2) only reads them.
     message.msg_iov = const_cast<iovec*>(pieces.data());
     message.msg_iovlen = pieces.size();
-    return count_of(::sendmsg(fd, &message, MSG_NOSIGNAL));
+    return count_of(::sendmsg(fd, &message, sending));
   }
 
   Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept override {
-    return count_of(::recv(fd, memory.data(), memory.size(), 0));
+    return count_of(::recv(fd, memory.data(), memory.size(), MSG_DONTWAIT));
   }
 
   Result<std::size_t> sendmmsg(int fd,

@@ -131,6 +131,7 @@ class SystemCalls {
   virtual Status bind(int fd, const SocketAddress& address) noexcept = 0;
   virtual Status listen(int fd, int backlog) noexcept = 0;
   virtual Result<Accepted> accept(int fd) noexcept = 0;
+  /// These three never wait, whether the socket is a blocking one or not.
   virtual Result<std::size_t> send(int fd, Bytes bytes) noexcept = 0;
   virtual Result<std::size_t> sendmsg(int fd, std::span<const iovec> pieces) noexcept = 0;
   virtual Result<std::size_t> recv(int fd, std::span<std::byte> memory) noexcept = 0;

@@ -84,7 +84,12 @@ Birth pipe_birth(loop::LoopCore& loop, TransportKind kind, transports::OwnedFd& 
   require_unused(loop, fd);
   const sys::FileKind file = probe(loop, fd.get(), refusal);
   Birth birth{.kind = kind};
-  birth.loan = borrow(loop, fd.get());
+  if (file == sys::FileKind::socket) {
+    // Its calls can be told not to wait, so the open file stays as it is for those who share it.
+    birth.calls = transports::DescriptorCalls::socket_as_pipe;
+  } else {
+    birth.loan = borrow(loop, fd.get());
+  }
   birth.hangup_is_loss = file != sys::FileKind::character_device;
   birth.edge_tells_all = file == sys::FileKind::fifo;
   birth.fd = fd.release();

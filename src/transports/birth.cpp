@@ -20,7 +20,8 @@ SocketAddress unix_address(const std::string& path) {
 Birth stream_birth(loop::LoopCore& loop, OwnedFd& fd, SocketOrigin origin,
                    std::optional<SocketAddress> peer) {
   sys::SystemCalls& sys = loop.sys();
-  Birth birth{.kind = TransportKind::stream, .peername = std::move(peer)};
+  Birth birth{
+      .kind = TransportKind::stream, .calls = DescriptorCalls::socket, .peername = std::move(peer)};
   if (const auto name = sys.getsockname(fd.get()); name.ok()) {
     birth.sockname = name.value;
   }

@@ -71,9 +71,10 @@ SourceResult take(Call call, Attempt attempt) noexcept {
 }  // namespace
 
 SinkResult DescriptorChannel::write(std::span<const Bytes> pieces) noexcept {
-  if (calls_ == DescriptorCalls::socket) {
+  if (calls_ != DescriptorCalls::pipe) {
     return offer(
-        Call::send, pieces, [this](Bytes piece) { return sys_->send(fd_, piece); },
+        calls_ == DescriptorCalls::socket ? Call::send : Call::write, pieces,
+        [this](Bytes piece) { return sys_->send(fd_, piece); },
         [this](std::span<const iovec> vectors) { return sys_->sendmsg(fd_, vectors); });
   }
   return offer(
@@ -113,9 +114,10 @@ std::error_code DescriptorChannel::why_not_connected(int error) noexcept {
 }
 
 SourceResult DescriptorChannel::read(std::span<std::byte> memory) noexcept {
-  return calls_ == DescriptorCalls::socket
-             ? take(Call::recv, [&] { return sys_->recv(fd_, memory); })
-             : take(Call::read, [&] { return sys_->read(fd_, memory); });
+  // What the user brings as a pipe need not be fit for it, so its errors are those of a pipe.
+  const Call judged = calls_ == DescriptorCalls::socket ? Call::recv : Call::read;
+  return calls_ == DescriptorCalls::pipe ? take(judged, [&] { return sys_->read(fd_, memory); })
+                                         : take(judged, [&] { return sys_->recv(fd_, memory); });
 }
 
 }  // namespace sluice::transports

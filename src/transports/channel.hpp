@@ -51,8 +51,9 @@ class Channel : public core::Sink {
 
 /// The calls by which a descriptor is read and written.
 enum class DescriptorCalls : std::uint8_t {
-  socket,  ///< A stream socket: send and recv, half-close by shutdown.
-  pipe,    ///< A pipe, FIFO, character device, or a socket used as one: write and read.
+  socket,          ///< A stream socket: send and recv, half-close by shutdown.
+  pipe,            ///< A pipe, FIFO or character device: write and read.
+  socket_as_pipe,  ///< A socket of any type, which may be a blocking one: send and recv, no more.
 };
 
 /// A descriptor with nothing in between.

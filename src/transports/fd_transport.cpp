@@ -90,10 +90,7 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
       fd_(birth.fd.get()),
       group_(birth.group),
       extras_(extras_of(*this, birth)),
-      descriptor_(
-          loop.sys(), fd_,
-          birth.kind == TransportKind::stream ? DescriptorCalls::socket : DescriptorCalls::pipe,
-          birth.edge_tells_all),
+      descriptor_(loop.sys(), fd_, birth.calls, birth.edge_tells_all),
       kind_(birth.kind),
       write_({loop.ground(), channel(), *this,
               birth.kind == TransportKind::stream ? core::DropRule::count_every_loss

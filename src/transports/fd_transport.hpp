@@ -49,6 +49,7 @@ enum class TransportKind : std::uint8_t {
 struct Birth {
   TransportKind kind;
   Fd fd{};
+  DescriptorCalls calls = DescriptorCalls::pipe;
   /// What is between the transport and its descriptor; null: nothing.
   std::unique_ptr<Channel> channel{};
   /// Whether reading less than was asked for proves the descriptor empty.

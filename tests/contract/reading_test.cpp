@@ -346,6 +346,15 @@ TEST_F(ReadPipes, Q15_TheReadersDescriptionIsRestoredToo) {
   EXPECT_EQ(::fcntl(shared.get(), F_GETFL) & O_NONBLOCK, 0);
 }
 
+TEST_F(ReadPipes, Q15_TheDescriptionOfASocketThatIsReadStaysBlocking) {
+  FdPair pair = make_socket_pair();
+  const Fd shared = pair.peer.duplicate();
+  open(std::move(pair));
+  send("x");
+  run_until([&] { return protocol().received == "x"; });
+  EXPECT_EQ(::fcntl(shared.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
 TEST_F(ReadPipes, W156_Q26_AFailingCallbackLosesAReadPipeToo) {
   open(make_pipe_pair());
   protocol().throw_on_data = true;

@@ -86,6 +86,20 @@ TEST_F(WritePipes, W99_Q15_TheDescriptionIsNonBlockingWhileOpenAndRestoredAtTheE
   EXPECT_FALSE(non_blocking(shared.get()));
 }
 
+TEST_F(WritePipes, W99_Q15_TheDescriptionOfASocketStaysBlockingAllTheTime) {
+  FdPair pair = make_socket_pair();
+  const Fd shared = pair.transport.duplicate();
+  open(std::move(pair.transport));
+  transport().write(std::string(1 << 20, 'x'));
+  turn();
+  EXPECT_GT(transport().get_write_buffer_size(), 0U);
+  EXPECT_FALSE(non_blocking(shared.get()));
+  transport().abort();
+  run_until([&] { return record().lost(); });
+  turn();
+  EXPECT_FALSE(non_blocking(shared.get()));
+}
+
 TEST_F(WritePipes, W99_Q15_ADescriptionThatWasNonBlockingStaysSo) {
   FdPair pair = make_pipe_pair();
   ASSERT_EQ(::fcntl(pair.transport.get(), F_SETFL, O_NONBLOCK), 0);

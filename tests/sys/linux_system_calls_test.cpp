@@ -101,6 +101,22 @@ TEST_F(Linux, AFullPipeWouldBlock) {
   EXPECT_EQ(EAGAIN, sys_->write(ends.second.get(), as_bytes(text)).error);
 }
 
+//
+TEST_F(Linux, SendSendmsgAndRecvDoNotWaitOnABlockingSocket) {
+  const Ends ends = socket_pair();
+  for (const Fd* end : {&ends.first, &ends.second}) {
+    ASSERT_TRUE(sys_->set_status_flags(end->get(), 0).ok());
+  }
+  std::array<std::byte, 16> memory{};
+  EXPECT_EQ(EAGAIN, sys_->recv(ends.second.get(), memory).error);
+  const std::string text(65536, 'x');
+  while (sys_->send(ends.first.get(), as_bytes(text)).ok()) {
+  }
+  EXPECT_EQ(EAGAIN, sys_->send(ends.first.get(), as_bytes(text)).error);
+  const std::array pieces{piece(text.c_str())};
+  EXPECT_EQ(EAGAIN, sys_->sendmsg(ends.first.get(), pieces).error);
+}
+
 TEST_F(Linux, SendSendmsgAndRecvTransportBytes) {
   const Ends ends = socket_pair();
   EXPECT_EQ(3U, sys_->send(ends.first.get(), as_bytes("abc")).value);

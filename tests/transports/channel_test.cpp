@@ -146,6 +146,19 @@ TEST_F(Channels, AHalfCloseOfALostConnectionTellsWhyItWasLost) {
   EXPECT_EQ(std::errc::connection_reset, socket_.shutdown());
 }
 
+//
+TEST_F(Channels, ASocketAsAPipeIsUsedByCallsThatDoNotWait) {
+  ASSERT_TRUE(kernel_.set_status_flags(socket_fd_, 0).ok());
+  DescriptorChannel channel(kernel_, socket_fd_, DescriptorCalls::socket_as_pipe, false);
+  std::vector<std::byte> memory(2);
+  EXPECT_EQ(1U, channel.write(pieces(1)).count);
+  EXPECT_EQ(2U, channel.write(pieces(2)).count);
+  EXPECT_EQ(SourceResult::Kind::would_block, channel.read(memory).kind);
+  EXPECT_EQ(Texts{}, kernel_.violations());
+  EXPECT_FALSE(channel.plain()) << "sendfile and splice would wait";
+  EXPECT_EQ(std::errc::operation_not_supported, channel.shutdown());
+}
+
 // W-38
 TEST_F(Channels, APipeHasNoHalfToClose) {
   EXPECT_EQ(std::errc::operation_not_supported, pipe_.shutdown());

@@ -1,6 +1,7 @@
 #include "open_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,13 +59,25 @@ OpenFile examine(Fd fd, const std::string& attempt, const Endpoint& endpoint) {
   return file;
 }
 
-// A terminal is shared with the shell and everybody else in it: a description of our own can be
-// non-blocking without their noticing, however this program ends.
+bool can_be_opened_again(int number) {
+  struct stat status {};
+  return isatty(number) == 1 || (fstat(number, &status) == 0 && S_ISFIFO(status.st_mode));
+}
+
+// Linux does not report the end of a FIFO to who has opened it after the last writer went.
+bool writers_are_gone(int number) {
+  pollfd entry{.fd = number, .events = 0, .revents = 0};
+  return poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+}
+
+// A terminal is shared with the shell and everybody else in it, a pipe with the other programs of a
+// pipeline: a description of our own can be non-blocking without their noticing, however this
+// program ends. A socket cannot be opened again, and need not be: its flag is let alone.
 Fd own_description(int number, int access) {
-  if (isatty(number) == 1) {
+  if (can_be_opened_again(number)) {
     const std::string path = "/proc/self/fd/" + std::to_string(number);
     Fd fd(open(path.c_str(), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (fd) return fd;
+    if (fd && (access == O_WRONLY || !writers_are_gone(number))) return fd;
   }
   return Fd(fcntl(number, F_DUPFD_CLOEXEC, 3));
 }
@@ -112,6 +125,15 @@ OpenFile open_source(const Endpoint& endpoint) {
 std::optional<FileIdentity> identity_of(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileIdentity{.device = status.st_dev, .inode = status.st_ino};
+}
+
+std::optional<FileIdentity> redirected_output() {
+  struct stat status {};
+  if (was_closed(StandardStream::output) || fstat(STDOUT_FILENO, &status) != 0 ||
+      !S_ISREG(status.st_mode)) {
     return std::nullopt;
   }
   return FileIdentity{.device = status.st_dev, .inode = status.st_ino};

@@ -32,9 +32,9 @@ struct OpenFile {
   std::optional<std::uint64_t> size;  ///< what is left to read, of a regular file with a known size
 };
 
-/// A duplicate of standard input or output; of a terminal, where that can be, one whose flags are
-/// not shared. Throws RunError when it is
-/// closed, a directory, or there are no descriptors left.
+/// A duplicate of standard input or output; of a terminal or a pipe, where that can be, one whose
+/// flags are not shared. Throws RunError when it is closed, a directory, or there are no
+/// descriptors left.
 [[nodiscard]] OpenFile open_standard(StandardStream stream);
 
 /// Opens a path for reading, never blocking. Throws RunError that says why not.
@@ -42,6 +42,9 @@ struct OpenFile {
 
 /// Which file a path names; empty if it names none.
 [[nodiscard]] std::optional<FileIdentity> identity_of(const std::string& path);
+
+/// Which regular file standard output was redirected to, if it was.
+[[nodiscard]] std::optional<FileIdentity> redirected_output();
 
 /// Whether a path names a FIFO, a character device or a socket.
 [[nodiscard]] bool is_stream(const std::string& path);
