@@ -4,9 +4,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 from support import CliTestCase, MIB, eventually, payload, program, read_all, sha256
@@ -92,25 +94,6 @@ class FilesAndPipesTest(CliTestCase):
             os.close(master)
             os.close(slave)
 
-    def test_terminal_stays_blocking_even_when_we_are_killed(self):
-        master, slave = os.openpty()
-        self.addCleanup(os.close, master)
-        self.addCleanup(os.close, slave)
-        reading = self.copy("-", "-", stdin=slave, stdout=subprocess.PIPE)
-        os.write(master, b"a line\n")
-        self.assertEqual(os.read(reading.process.stdout.fileno(), 100), b"a line\n")
-        writing = self.copy("-", "-", stdin=subprocess.PIPE, stdout=slave)
-        writing.process.stdin.write(b"to the screen")
-        writing.process.stdin.flush()
-        shown = b""
-        while b"screen" not in shown:
-            shown += os.read(master, 100)
-        for child in (reading, writing):
-            self.assertFalse(fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK)
-            child.signal(9)
-            child.process.wait()
-            self.assertFalse(fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK)
-
     def test_control_characters_in_names_are_harmless(self):
         # A control character of UTF-8, and the same as a byte that is none.
         name = "line\nfeed \x1b[31mred \u009b " + os.fsdecode(b"\x9b")
@@ -141,6 +124,77 @@ class FilesAndPipesTest(CliTestCase):
             theirs.close()
             self.assertEqual(read_all(ours), b"to socket")
             self.assert_done(child)
+
+
+class SharedDescriptionTest(CliTestCase):
+    """The other programs of a pipeline, or of a terminal, meet no EAGAIN because of us: not while we
+    run, nor when we are killed."""
+
+    def assert_stays_blocking(self, child, shared):
+        for _ in range(2):
+            self.assertFalse(fcntl.fcntl(shared, fcntl.F_GETFL) & os.O_NONBLOCK)
+            child.signal(signal.SIGKILL)
+            child.process.wait()
+
+    def check_input(self, shared, other_end):
+        child = self.copy("-", "-", stdin=shared, stdout=subprocess.PIPE)
+        os.write(other_end, b"a line\n")
+        self.assertEqual(os.read(child.process.stdout.fileno(), 100), b"a line\n")
+        self.assert_stays_blocking(child, shared)
+
+    def check_output(self, shared, other_end):
+        child = self.copy("-", "-", stdin=subprocess.PIPE, stdout=shared)
+        child.process.stdin.write(b"a line\n")
+        child.process.stdin.flush()
+        self.assertEqual(os.read(other_end, 100).rstrip(), b"a line")
+        self.assert_stays_blocking(child, shared)
+
+    def opened(self, *descriptors):
+        for descriptor in descriptors:
+            self.addCleanup(os.close, descriptor)
+        return descriptors
+
+    def test_of_a_terminal(self):
+        for check in (self.check_input, self.check_output):
+            master, slave = self.opened(*os.openpty())
+            check(slave, master)
+
+    def test_of_a_pipe(self):
+        read_end, write_end = self.opened(*os.pipe())
+        self.check_input(read_end, write_end)
+        self.check_output(write_end, read_end)
+
+    def test_of_a_socket(self):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+            with self.subTest(kind):
+                ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+                with ours, theirs:
+                    self.check_input(theirs.fileno(), ours.fileno())
+                    self.check_output(theirs.fileno(), ours.fileno())
+
+    def test_one_socket_as_input_and_output_takes_more_than_the_kernel_holds(self):
+        data = payload(4 * MIB)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            child = self.copy("-", "-", stdin=theirs, stdout=theirs)
+            theirs.close()
+            sender = threading.Thread(
+                target=lambda: (ours.sendall(data), ours.shutdown(socket.SHUT_WR)))
+            sender.start()
+            self.assertEqual(sha256(read_all(ours)), sha256(data))
+            sender.join()
+            self.assert_done(child)
+
+    def test_a_fifo_whose_writers_have_gone_ends(self):
+        for data in (b"all there was", b""):
+            with self.subTest(data):
+                fifo = self.fifo(f"fifo{len(data)}")
+                reader, = self.opened(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))
+                os.set_blocking(reader, True)
+                fifo.write_bytes(data)
+                child = self.copy("-", "-", stdin=reader, stdout=subprocess.PIPE)
+                self.assertEqual(child.out(), data)
+                self.assert_done(child)
 
 
 class FifoTest(CliTestCase):

@@ -2,6 +2,7 @@
 import ctypes
 import os
 import resource
+import signal
 import socket
 import subprocess
 import unittest
@@ -277,6 +278,37 @@ class StandardStreamsTest(CliTestCase):
             with self.subTest(options), open("/dev/full", "wb") as full:
                 child = self.copy(self.file(b"text"), "-", *options, stdout=subprocess.DEVNULL, stderr=full)
                 self.assertEqual(child.status(), status)
+
+    def test_a_report_that_cannot_be_written_is_told_of_where_that_can_be(self):
+        # A socket of messages takes the short line of error, but not a report above its buffer.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with ours, theirs:
+            ours.setblocking(False)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            child = self.copy(self.file(b"text"), *["/dev/null"] * 100, "--report", "json",
+                              stderr=theirs)
+            self.assertEqual(child.status(), 1)
+            self.assertEqual(ours.recv(65536).decode(), "sluice: cannot write the report to "
+                             "standard error: Message too long\n")
+
+    def test_a_report_that_cannot_be_written_leaves_the_status_of_a_signal(self):
+        fifo = self.fifo()
+        with open("/dev/full", "wb") as full:
+            child = self.copy("-", fifo, "--report", "json", stdin=subprocess.PIPE, stderr=full)
+            with open(fifo, "rb") as reader:
+                child.process.stdin.write(b"x")
+                child.process.stdin.flush()
+                self.assertEqual(reader.read(1), b"x")
+                child.signal(signal.SIGINT)
+                self.assertEqual(child.status(), 130)
+
+    def test_serve_tells_that_the_report_cannot_be_written(self):
+        child = self.sluice("serve", "echo", "--listen", f"unix://{self.tmp}/s", "--report", "json",
+                            stdout=subprocess.PIPE)
+        child.process.stdout.readline()
+        child.process.stdout.close()
+        child.signal(signal.SIGTERM)
+        self.assert_failed(child, "^sluice: cannot write the report to standard output: Broken pipe$")
 
     def test_wrong_direction(self):
         path = self.file(b"text")

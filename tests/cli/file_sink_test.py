@@ -54,6 +54,21 @@ class ReplaceTest(CliTestCase):
         self.assertEqual(child.status(), 2)
         self.assert_done(self.copy(self.file(b"new"), "/dev/null", "/dev/null"))
 
+    def test_standard_output_in_a_file_that_is_a_sink_too(self):
+        self.target.write_bytes(b"old")
+        os.link(self.target, self.tmp / "to" / "other")
+        source = self.file(b"new")
+        for sinks in ((self.target, "-"), ("-", self.target), ("-", self.tmp / "to" / "other"),
+                      ("-", "/dev/stdout"), ("-", "/dev/null", self.target, "--in-place")):
+            with self.subTest(sinks), open(self.target, "ab") as out:
+                child = self.copy(source, *sinks, stdout=out)
+                self.assertEqual(child.status(), 2, child.err())
+                self.assertIn(": the same file can be a sink only once\n", child.err())
+        self.assertEqual(self.target.read_bytes(), b"old")
+        with open(self.tmp / "to" / "out", "wb") as out:
+            self.assert_done(self.copy(source, self.target, "-", stdout=out))
+        self.assertEqual((self.tmp / "to" / "out").read_bytes(), b"new")
+
     def test_an_unwritable_file_is_named_once(self):
         child = self.copy(self.file(b"new"), "/none/file")
         self.assert_failed(child, "cannot write to /none/file: No such file or directory; nothing was copied")
@@ -150,6 +165,16 @@ class ReplaceTest(CliTestCase):
 
 
 class InPlaceTest(CliTestCase):
+    def test_two_names_of_one_file_are_two_sinks_only_where_it_is_replaced(self):
+        target, other = self.file(b"old", "target"), self.tmp / "other"
+        os.link(target, other)
+        child = self.copy(self.file(b"new"), target, other, "--in-place")
+        self.assertEqual(child.status(), 2)
+        self.assertIn(f"'{other}': the same file can be a sink only once", child.err())
+        self.assertEqual(target.read_bytes(), b"old")
+        self.assert_done(self.copy(self.file(b"new"), target, other))
+        self.assertEqual((target.read_bytes(), other.read_bytes()), (b"new", b"new"))
+
     def test_the_file_itself_is_written(self):
         target = self.file(b"something old", "target")
         inode = target.stat().st_ino

@@ -4,15 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "distinct_sinks.hpp"
 #include "errors.hpp"
 #include "size.hpp"
 #include "sluice/version.hpp"
@@ -289,23 +287,6 @@ ReportFormat report_of(const std::string& text) {
                                                                  {"none", ReportFormat::none}}});
 }
 
-// Two sinks that write one file would spoil it. What is there and no file, a device, takes
-// anything.
-void refuse_the_same_file(const std::vector<Endpoint>& sinks) {
-  std::set<std::filesystem::path> files;
-  for (const Endpoint& sink : sinks) {
-    if (sink.kind != EndpointKind::file) continue;
-    std::error_code unknown;  // what cannot be looked at fails when it is opened
-    const std::filesystem::path path = std::filesystem::weakly_canonical(sink.path, unknown);
-    const auto type = std::filesystem::status(path, unknown).type();
-    const bool is_file = type == std::filesystem::file_type::regular ||
-                         type == std::filesystem::file_type::not_found;
-    if (is_file && !files.insert(path).second) {
-      throw UsageError("'" + sink.text + "': the same file can be a sink only once");
-    }
-  }
-}
-
 CopyOptions copy_options(const RawOptions& raw) {
   if (raw.sinks.empty()) {
     throw UsageError(std::string(raw.source ? "a SINK is" : "SOURCE and SINK are") +
@@ -319,7 +300,7 @@ CopyOptions copy_options(const RawOptions& raw) {
   if (std::count(raw.sinks.begin(), raw.sinks.end(), "-") > 1) {
     throw UsageError("standard output (-) can be a sink only once");
   }
-  refuse_the_same_file(options.pump.sinks);
+  refuse_the_same_file(options.pump.sinks, raw.in_place);
   std::vector<Endpoint*> endpoints{&options.pump.source};
   for (Endpoint& sink : options.pump.sinks) {
     endpoints.push_back(&sink);

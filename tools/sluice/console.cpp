@@ -72,13 +72,12 @@ int write_all(StandardStream stream, std::string_view text) {
   return 0;
 }
 
-void print(std::string_view text) {
+void print(std::string_view text, std::string_view what) {
   const int failure = write_all(StandardStream::output, text);
-  if (was_closed(StandardStream::output)) {
-    throw RunError("cannot write to standard output: it is closed");
-  }
   if (failure != 0) {
-    throw RunError("cannot write to standard output: " + error_text(failure));
+    throw RunError("cannot write " + std::string(what) + (what.empty() ? "" : " ") +
+                   "to standard output: " +
+                   (was_closed(StandardStream::output) ? "it is closed" : error_text(failure)));
   }
 }
 

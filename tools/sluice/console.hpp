@@ -20,8 +20,9 @@ void guard_standard_streams();
 /// stopped it, or 0.
 int write_all(StandardStream stream, std::string_view text);
 
-/// Writes `text` to standard output. Throws RunError when it is closed, full or broken.
-void print(std::string_view text);
+/// Writes `text` to standard output. Throws RunError when it is closed, full or broken, which names
+/// `what` was to be written.
+void print(std::string_view text, std::string_view what = {});
 
 /// One line "sluice: MESSAGE" on standard error; see printable().
 void print_error(std::string_view message);

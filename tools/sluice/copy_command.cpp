@@ -96,19 +96,24 @@ class Copy {
   }
 
   int conclude() {
-    const std::string error = error_line();
-    const int status = exit_status();
-    int failure = 0;
-    if (pump_.has_started()) {
-      failure = write_all(StandardStream::error,
-                          copy_report(pump_, options_.pump.source, options_.report, status, error));
+    std::string error = error_line();
+    int status = exit_status();
+    const int failure = pump_.has_started() ? report(status, error) : 0;
+    // Who asked for the report must know that there is none; nobody asks for that of people.
+    if (failure != 0 && options_.report == ReportFormat::json) {
+      error += (error.empty() ? "" : "; ") +
+               ("cannot write the report to standard error: " + error_text(failure));
+      status = std::max<int>(status, exit_failed);
     }
     if (!error.empty()) {
       print_error(error);
     }
-    // Who asked for the report must know that there is none; nobody asks for that of people.
-    const bool is_owed = options_.report == ReportFormat::json && failure != 0;
-    return is_owed && status == exit_done ? exit_failed : status;
+    return status;
+  }
+
+  [[nodiscard]] int report(int status, const std::string& error) const {
+    return write_all(StandardStream::error,
+                     copy_report(pump_, options_.pump.source, options_.report, status, error));
   }
 
   [[nodiscard]] int exit_status() const {

@@ -72,7 +72,7 @@ class Serve {
     if (!error_.empty()) {
       throw RunError(error_);
     }
-    print(report());
+    print(report(), "the report");
     return exit_done;
   }
 
