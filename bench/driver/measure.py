@@ -1,5 +1,7 @@
 """Measures a workload: contenders in turn, round by round, each run with a fresh server."""
 import contextlib
+import dataclasses
+import functools
 import io
 import os
 import pathlib
@@ -7,7 +9,8 @@ import tempfile
 
 from . import contenders as everyone
 from . import figures, machine, needs
-from .processes import NotOffered, Pinning, RunFailed, Server, run_load
+from .processes import Load, NotOffered, Pinning, RunFailed, Server
+from .turns import Baton, take_turns
 
 # The report of every run has these, and none of them is zero.
 POSITIVE = ("messages", "bytes", "window_ns", "server_cpu_ns", "cpu_ns_per_message", "cpu_ns_per_byte",
@@ -35,8 +38,27 @@ def takes_part(number, of_all, of_contender):
     return (number + 1) * of_contender // of_all > number * of_contender // of_all
 
 
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A server with what belongs to it, and the command of its load."""
+    server: Server
+    places: dict
+    reader: io.IOBase
+    command: list
+    cores: set
+
+    def loaded(self, options=()):
+        return Load([*self.command, *options], self.cores)
+
+
+def throw(reason):
+    raise reason
+
+
 class Measurement:
     """One workload, measured into a dictionary that is its result."""
+    # Whether contenders of a workload that allows it are measured together.
+    in_turns = True
 
     def __init__(self, workload, selection, folder, work, settings, progress):
         self.workload = workload
@@ -70,7 +92,7 @@ class Measurement:
     def find_contenders(self):
         for name in list(self.names):
             try:
-                everyone.BY_NAME[name].command(self.folder, self.workload.server_workload)
+                self.command_of(name)
             except everyone.Absent as reason:
                 self.leave_out(name, str(reason))
 
@@ -92,10 +114,11 @@ class Measurement:
                   "sha256": None, "rounds": []}
         for number in range(count):
             runs = {}
-            for name in [name for name in names if takes_part(number, count, rounds[name])]:
-                self.progress.show(f"{self.workload.name}, {case.label}: round {number + 1} of {count}, {name}")
+            what = f"{self.workload.name}, {case.label}: round {number + 1} of {count}"
+            present = [name for name in names if takes_part(number, count, rounds[name])]
+            for name, run in self.run_round(case, present, what):
                 try:
-                    report = self.run_once(case, name)
+                    report = run()
                     self.compare_bytes(result, name, report)
                     runs[name] = report
                 except NotOffered as reason:
@@ -117,14 +140,45 @@ class Measurement:
             raise RunFailed(f"delivered other bytes than {result['sha256_of']}: SHA-256 "
                             f"{report['sha256']}, not {result['sha256']}")
 
+    def run_round(self, case, names, what):
+        """Pairs of a name and a function that returns its report, or throws what has gone wrong."""
+        if self.in_turns and self.workload.in_turns and not case.alone and len(names) > 1:
+            self.progress.show(f"{what}, {', '.join(names)}")
+            yield from self.run_together(case, names)
+            return
+        for name in names:
+            self.progress.show(f"{what}, {name}")
+            yield name, functools.partial(self.run_once, case, name)
+
+    def run_together(self, case, names):
+        """All servers at once, and their loads in turn."""
+        with contextlib.ExitStack() as stack:
+            baton = stack.enter_context(Baton(stack.enter_context(
+                tempfile.NamedTemporaryFile(dir=self.work, prefix="turns-")).name, len(names)))
+            runs, loads = {}, {}
+            for number, name in enumerate(names, 1):
+                try:
+                    run = stack.enter_context(self.served(case, name))
+                    loads[number] = stack.enter_context(run.loaded(baton.options(number)))
+                    runs[name] = functools.partial(self.end, run, loads[number])
+                except (NotOffered, RunFailed) as reason:
+                    runs[name] = functools.partial(throw, reason)
+            take_turns(baton, loads)
+            yield from runs.items()
+
     def run_once(self, case, name):
         """One server, one load, one report."""
-        with tempfile.TemporaryDirectory(dir=self.work) as own:
-            places = {"dir": own, "shared": str(self.work), "free_port": needs.free_port()}
-            command = everyone.BY_NAME[name].command(self.folder, self.workload.server_workload)
-            command += [word.format(**places) for word in case.server + self.workload.server_options]
-            with first_reader(own, case.fifo) as reader:
-                report = self.serve_and_load(case, command, places, reader)
+        with self.served(case, name) as run, self.watching(run.server, run.places) as seen:
+            with run.loaded() as load:
+                report = self.end(run, load)
+        return {**report, **seen}
+
+    def end(self, run, load):
+        """The report of a load that has ended or ends by itself; its server ends as well."""
+        report = load.report()
+        # A server that writes to a FIFO must be able to see that nobody reads any more.
+        run.reader.close()
+        run.server.stop()
         self.check(report)
         return report
 
@@ -132,18 +186,28 @@ class Measurement:
         """Throws RunFailed if the report lacks a figure."""
         check_report(report, self.workload)
 
-    def serve_and_load(self, case, command, places, reader):
+    def command_of(self, name):
+        """How a contender is started; throws Absent."""
+        return everyone.BY_NAME[name].command(self.folder, self.workload.server_workload)
+
+    @contextlib.contextmanager
+    def prepared(self, case, name):
+        """The command of a server and the places that it may use."""
+        with tempfile.TemporaryDirectory(dir=self.work) as own:
+            places = {"dir": own, "shared": str(self.work), "free_port": needs.free_port()}
+            words = case.server + self.workload.server_options
+            yield [*self.command_of(name), *[word.format(**places) for word in words]], places
+
+    @contextlib.contextmanager
+    def served(self, case, name):
+        """A server that listens, and what its load needs."""
         everywhere = set(self.pinning.cores)
         pinned = self.workload.pinned
-        with Server(command, self.pinning.server if pinned else everywhere, places["dir"]) as server:
+        with self.prepared(case, name) as (command, places), first_reader(places["dir"], case.fifo) as reader, \
+                Server(command, self.pinning.server if pinned else everywhere, places["dir"]) as server:
             server.wait_until_it_listens()
-            with self.watching(server, places) as seen:
-                report = run_load(self.load_command(case, server, places),
-                                  self.pinning.load if pinned else everywhere)
-                # A server that writes to a FIFO must be able to see that nobody reads any more.
-                reader.close()
-                server.stop()
-        return {**report, **seen}
+            yield Run(server, places, reader, self.load_command(case, server, places),
+                      self.pinning.load if pinned else everywhere)
 
     def watching(self, _server, _places):
         """Looks at a server from its first connection to its end. What it gives is added to the report then."""

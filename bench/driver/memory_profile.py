@@ -97,6 +97,7 @@ def raise_descriptor_limit():
 
 class MemoryProfile(Measurement):
     """A measurement whose servers run under DHAT, and end while their connections are open."""
+    in_turns = False
 
     def run(self):
         raise_descriptor_limit()
@@ -108,16 +109,14 @@ class MemoryProfile(Measurement):
             del case["summary"]
         return {**result, "profile": "memory", "pinning": "not pinned"}
 
-    def serve_and_load(self, case, command, places, reader):
+    def run_once(self, case, name):
         many = int(options_of(case)["--connections"])
         few = max(1, many // FEWER)
-        _, least = self.alive(case, command, places, few)
-        digest, most = self.alive(case, command, places, many)
+        with self.prepared(case, name) as (command, places):
+            _, least = self.alive(case, command, places, few)
+            digest, most = self.alive(case, command, places, many)
         memory = {moment: growth(least[moment], most[moment], many - few) for moment in MOMENTS}
         return {"sha256": digest, "connections": [few, many], "memory": without_small(memory)}
-
-    def check(self, report):
-        """There are no figures of a load."""
 
     def alive(self, case, command, places, connections):
         """What a crowd of connections receives, and the server's memory by moment and chain."""

@@ -146,21 +146,42 @@ class Server:
         return " ".join(self.errors.read()[-400:].decode(errors="replace").split())
 
 
-def run_load(command, cores):
-    """The report of the load; throws RunFailed with the words of a load that failed."""
+class Load:
+    """A load process from its start to its end; `with` makes sure of the latter."""
+
+    def __init__(self, command, cores):
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        except OSError as problem:
+            raise RunFailed(f"{command[0]}: {problem.strerror}") from problem
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def poll(self):
+        return self.process.poll()
+
+    def report(self):
+        """What it reports at its end; throws RunFailed with the words of a load that failed."""
+        try:
+            output, errors = self.process.communicate(timeout=LOAD_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired as problem:
+            raise RunFailed(f"the load did not end within {LOAD_ENDS_WITHIN_S} s") from problem
+        if self.process.returncode != 0:
+            words = " ".join(errors.decode(errors="replace").split())
+            raise RunFailed(f"the load ended with status {self.process.returncode}: {words}")
+        return report_of(output)
+
+
+def report_of(output):
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                              timeout=LOAD_ENDS_WITHIN_S,
-                              preexec_fn=lambda: os.sched_setaffinity(0, cores))
-    except subprocess.TimeoutExpired as problem:
-        raise RunFailed(f"the load did not end within {LOAD_ENDS_WITHIN_S} s") from problem
-    except OSError as problem:
-        raise RunFailed(f"{command[0]}: {problem.strerror}") from problem
-    if done.returncode != 0:
-        words = " ".join(done.stderr.decode(errors="replace").split())
-        raise RunFailed(f"the load ended with status {done.returncode}: {words}")
-    try:
-        report = json.loads(done.stdout)
+        report = json.loads(output)
     except ValueError as problem:
         raise RunFailed(f"the load's report is no JSON: {problem}") from problem
     if not isinstance(report, dict):

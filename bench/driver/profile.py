@@ -129,6 +129,7 @@ def recorded(pid, data):
 
 class Profile(Measurement):
     """A measurement whose servers are watched by perf."""
+    in_turns = False
 
     def run(self):
         result = super().run()

@@ -1,4 +1,5 @@
-"""Measures the library beside itself with one thing changed, interleaved like contenders."""
+"""Measures the library beside itself with one thing changed, in turns like contenders."""
+import dataclasses
 import filecmp
 import hashlib
 import os
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import types
 
-from . import workloads
+from . import contenders, workloads
 from .figures import spread, with_spread
 from .measure import Measurement
 from .processes import Pinning, RunFailed
@@ -79,16 +80,16 @@ def programs_of(change, root, work, folder, programs, progress):
     stamp.write_text(digest, encoding="utf-8")
 
 
-def run_once(workload, case, folder, progress):
-    """The report of one run."""
-    settings = types.SimpleNamespace(repeat=1, tiny=False)
-    with tempfile.TemporaryDirectory(prefix="sluice-trial-") as work:
-        measurement = Measurement(workload, (CONTENDER,), folder, work, settings, progress)
-        measurement.cases = (case,)
-        result = measurement.run()
-    if result["failures"] or result["absent"]:
-        raise RunFailed(f"{workload.name}, {case.label}: {result['failures'] or result['absent']}")
-    return result["cases"][0]["rounds"][0][CONTENDER]
+class Comparison(Measurement):
+    """A measurement whose contenders are folders with a program of ours, by what is changed in it."""
+
+    def __init__(self, workload, case, folders, work, rounds, progress):
+        settings = types.SimpleNamespace(repeat=rounds, tiny=False)
+        super().__init__(workload, (), folders[AS_IT_IS], work, settings, progress)
+        self.names, self.cases, self.folders = list(folders), (dataclasses.replace(case, contenders=()),), folders
+
+    def command_of(self, name):
+        return contenders.BY_NAME[CONTENDER].command(self.folders[name], self.workload.server_workload)
 
 
 def case_of(name, label):
@@ -101,17 +102,12 @@ def measure(trial, folders, rounds, progress):
     cases = []
     for name, label in trial.cases:
         workload, case = case_of(name, label)
-        found, sums = [], set()
-        for number in range(rounds):
-            costs = {}
-            for what, folder in folders.items():
-                progress.show(f"{trial.name}, {name}, {label}: round {number + 1} of {rounds}, {what}")
-                report = run_once(workload, case, folder, progress)
-                sums.add(report["sha256"])
-                costs[what] = workload.main.of(report)
-            found.append(costs)
-        if len(sums) != 1:
-            raise RunFailed(f"{trial.name}, {name}, {label}: the changed library delivers other bytes")
+        with tempfile.TemporaryDirectory(prefix="sluice-trial-") as work:
+            result = Comparison(workload, case, folders, work, rounds, progress).run()
+        if result["failures"]:
+            raise RunFailed(f"{trial.name}, {name}, {label}: {result['failures']}")
+        found = [{what: workload.main.of(report) for what, report in runs.items()}
+                 for runs in result["cases"][0]["rounds"]]
         cases.append({"workload": name, "case": label, "rounds": found})
     return {"trial": trial.name, "pinning": Pinning().describe(), "rounds": rounds, "cases": cases}
 

@@ -14,6 +14,8 @@ ROUNDS = 5
 ROUNDS_OF_CLOSE_GOALS = 15
 COMPILED_PEERS = ("libuv", "asio-queue", "asio-gather", "libevent")
 WINDOW = ("--warm-up-ms", "150", "--window-ms", "400")
+# Connections of which each has a message many times in a turn.
+MOST_IN_TURNS = 1000
 TINY_WINDOW = ("--warm-up-ms", "10", "--window-ms", "50")
 
 
@@ -21,14 +23,15 @@ TINY_WINDOW = ("--warm-up-ms", "10", "--window-ms", "50")
 class Case:
     """One set of parameters. In the options {dir} is a fresh folder of the run, {shared} one for all runs.
 
-    `contenders` narrows those of the workload, and `rounds_of_peers` stands for theirs; `fifo` is made in {dir} and has
-    a reader while the server starts; `x` is where the case stands in a chart with an axis.
+    `contenders` narrows those of the workload, and `rounds_of_peers` stands for theirs; `alone`: a lap of all its
+    connections is no small part of a turn; `fifo` is made in {dir} and has a reader while the server starts; `x` is where the case stands in a chart with an axis.
     """
     label: str
     load: tuple = ()
     server: tuple = ()
     contenders: tuple = ()
     rounds_of_peers: int = 0
+    alone: bool = False
     fifo: str = ""
     x: float = 0
 
@@ -53,6 +56,8 @@ class Workload:
     window: tuple = WINDOW
     tiny_window: tuple = TINY_WINDOW
     needs: tuple = ()
+    # All contenders of a round at once, in turns; not where memory counts, or a whole transfer.
+    in_turns: bool = False
     pinned: bool = True
     axis: str = ""
     by_default: bool = True
@@ -96,11 +101,11 @@ REPLIES = Workload(
     "Requests of 64 B arrive pipelined on 20 connections; each is answered by one write() of 64 B.",
     cases=tuple(replies_case(depth) for depth in (1, 16, 64, 256)),
     tiny=(replies_case(4, 2),),
-    contenders=OURS + PEERS, rounds=ROUNDS_OF_CLOSE_GOALS)
+    contenders=OURS + PEERS, rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def echo_case(size, connections, contenders=(), x=0):
-    return Case(f"{size_text(size)} × {connections}", contenders=contenders, x=x,
+    return Case(f"{size_text(size)} × {connections}", contenders=contenders, x=x, alone=connections > MOST_IN_TURNS,
                 load=options(size=size, connections=connections))
 
 
@@ -115,7 +120,7 @@ ECHO = Workload(
     "Each connection sends a message and waits for its echo. The server writes back what it read.",
     cases=tuple(echo_cases()), tiny=(echo_case(KIB, 2),),
     contenders=OURS + PEERS, extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK),
-    rounds=ROUNDS_OF_CLOSE_GOALS)
+    rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def stream_case(transport, size, connections, contenders=()):
@@ -149,18 +154,20 @@ STREAM = Workload(
     cases=tuple(stream_cases()),
     tiny=(stream_case("tcp", 64 * KIB, 2), stream_case("unix", MIB, 1, OURS[:2]),
           stream_case("pipe", 64 * KIB, 1, OURS[:2])),
-    contenders=OURS[:2] + PEERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
+    contenders=OURS[:2] + PEERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS,
+    in_turns=True)
 
 
 def fanout_case(connections, size=16 * KIB):
-    return Case(f"{connections} connections", server=options(size=size),
+    return Case(f"{connections} connections", server=options(size=size), alone=connections > MOST_IN_TURNS,
                 load=options(connections=connections, size=size))
 
 
 FANOUT = Workload(
     "fanout", "B4", "Fan-out", "One message of 16 KiB is written to every connection.",
     cases=tuple(map(fanout_case, (10, 1000, 5000))), tiny=(fanout_case(4),),
-    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
+    contenders=OURS[:2] + PEERS, extras=(BYTES, RSS_BEFORE_MESSAGE, RSS_AFTER_WINDOW, RSS_PEAK),
+    rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def pieces_case(pieces, connections=20):
@@ -171,7 +178,7 @@ PIECES = Workload(
     "pieces", "B5", "Header and body",
     "Each request is answered by 1 KiB in two or five write() calls; by hand, by one writev().",
     cases=tuple(map(pieces_case, (2, 5))), tiny=(pieces_case(5, 2),), contenders=OURS[:2] + PEERS,
-    rounds=ROUNDS_OF_CLOSE_GOALS)
+    rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def iovecs_case(count, connections=20):
@@ -253,12 +260,12 @@ CERTIFICATE = ("--cert", "{shared}/cert.pem", "--key", "{shared}/key.pem")
 TLS_ECHO = Workload(
     "tls_echo", "B9", "TLS echo", "Echo over TLS 1.3.",
     cases=(tls_case(KIB, 50), tls_case(64 * KIB, 50)), tiny=(tls_case(KIB, 2),), contenders=TLS_CONTENDERS,
-    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), server_options=CERTIFICATE, needs=("certificate",))
+    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), server_options=CERTIFICATE, needs=("certificate",), in_turns=True)
 TLS_STREAM = Workload(
     "tls_stream", "B9", "TLS streaming", "Streaming over TLS 1.3.",
     cases=(tls_stream_case(KIB, 1), tls_stream_case(64 * KIB, 1), tls_stream_case(64 * KIB, 8)),
     tiny=(tls_stream_case(64 * KIB, 2),), contenders=TLS_CONTENDERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK),
-    server_options=CERTIFICATE, needs=("certificate",))
+    server_options=CERTIFICATE, needs=("certificate",), in_turns=True)
 
 
 def with_threads(case, threads):
@@ -288,7 +295,7 @@ def growth(name, title, about, of, cases, axis, tiny=None):
                     tiny=(tiny or dataclasses.replace(of.tiny[0], x=1),),
                     contenders=of.contenders,
                     main=COST, extras=(MESSAGES, RSS_PEAK), server=of.name, load=of.name, axis=axis,
-                    by_default=False)
+                    in_turns=True, by_default=False)
 
 
 GROWTH = (

@@ -47,7 +47,10 @@ class Progress {
 // Runs each traffic on a thread of its own. The first failure ends the waiting.
 class Threads {
  public:
-  explicit Threads(const Traffics& traffics) {
+  Threads(const Traffics& traffics, Turns& turns) : turns_(turns) {
+    if (turns.are_taken() && traffics.size() != 1) {
+      throw std::invalid_argument("only a load of one thread can take turns");
+    }
     for (const std::unique_ptr<Traffic>& traffic : traffics) {
       threads_.emplace_back(
           [this, &traffic = *traffic](const std::stop_token& stop) { run(traffic, stop); });
@@ -75,9 +78,14 @@ class Threads {
   void run(Traffic& traffic, const std::stop_token& stop) noexcept {
     static constexpr int look_at_stop_every_ms = 50;
     try {
+      const auto stopping = [&] { return stop.stop_requested(); };
+      turns_.wait(stopping);
       traffic.start();
-      while (!stop.stop_requested()) {
+      while (!stopping()) {
         traffic.turn(look_at_stop_every_ms);
+        if (turns_.wait(stopping)) {
+          traffic.forget_begun_latencies();
+        }
       }
       traffic.wind_down();
       for (Progress progress(traffic.bytes()); !traffic.is_idle();) {
@@ -91,6 +99,7 @@ class Threads {
     }
   }
 
+  Turns& turns_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::exception_ptr failure_;
@@ -107,12 +116,20 @@ std::uint64_t bytes_of(const Traffics& traffics) {
 
 struct Moment {
   std::uint64_t bytes;
-  Clock::time_point time;
+  Clock::duration time;
   std::chrono::nanoseconds server_cpu;
 };
 
-Moment now(const Traffics& traffics, const ServerProcess& server) {
-  return {bytes_of(traffics), Clock::now(), server.cpu_time()};
+Moment now(const Traffics& traffics, const Target& target) {
+  return {bytes_of(traffics), target.turns->own_time(), target.server.cpu_time()};
+}
+
+// Of this load's turns.
+void wait_for_own(Threads& threads, const Turns& turns, Clock::duration time) {
+  const Clock::duration end = turns.own_time() + time;
+  for (Clock::duration left = time; left > Clock::duration::zero(); left = end - turns.own_time()) {
+    threads.wait_for(left);
+  }
 }
 
 // On a busy machine the server may not have run at all, and what came was sent before.
@@ -122,11 +139,11 @@ bool is_measurable(const Moment& begin, const Moment& end, std::size_t message_b
 
 Moment wait_for_end(Threads& threads, const Traffics& traffics, const Target& target,
                     const Moment& begin, std::size_t message_bytes) {
-  threads.wait_for(target.window);
-  Moment end = now(traffics, target.server);
+  wait_for_own(threads, *target.turns, target.window);
+  Moment end = now(traffics, target);
   for (Progress progress(end.bytes); !is_measurable(begin, end, message_bytes);) {
     threads.wait_for(std::chrono::milliseconds(10));
-    end = now(traffics, target.server);
+    end = now(traffics, target);
     progress.look_at(end.bytes);
   }
   return end;
@@ -139,7 +156,8 @@ Target::Target(CommandLine& options)
       server(static_cast<pid_t>(options.number("server-pid", 0))),
       connections(options.number("connections", 1)),
       warm_up(options.number("warm-up-ms", 200)),
-      window(options.number("window-ms", 500)) {
+      window(options.number("window-ms", 500)),
+      turns(std::make_unique<Turns>(options.text("turns"), options.number("turn", 0))) {
   if (server.pid() == 0 || connections == 0) {
     throw std::invalid_argument("--server-pid is needed, and at least one connection");
   }
@@ -158,14 +176,14 @@ std::vector<std::vector<Descriptor>> shares(std::vector<Descriptor> connections,
 }
 
 Report measure(const Traffics& traffics, const Target& target, std::size_t message_bytes) {
-  Threads threads(traffics);
-  threads.wait_for(target.warm_up);
+  Threads threads(traffics, *target.turns);
+  wait_for_own(threads, *target.turns, target.warm_up);
   const auto set_in_window = [&](bool in_window) {
     std::for_each(traffics.begin(), traffics.end(),
                   [in_window](const auto& traffic) { traffic->set_in_window(in_window); });
   };
   set_in_window(true);
-  const Moment begin = now(traffics, target.server);
+  const Moment begin = now(traffics, target);
   const Moment end = wait_for_end(threads, traffics, target, begin, message_bytes);
   set_in_window(false);
 

@@ -15,6 +15,7 @@
 #include "latencies.hpp"
 #include "report.hpp"
 #include "server_process.hpp"
+#include "turns.hpp"
 
 namespace bench {
 
@@ -43,13 +44,15 @@ class Traffic {
     in_window_.store(in_window, std::memory_order_relaxed);
   }
   [[nodiscard]] const Latencies& latencies() const noexcept { return latencies_; }
+  /// What is under way has waited for the turns of others as well.
+  void forget_begun_latencies() noexcept { turn_began_ = std::chrono::steady_clock::now(); }
 
  protected:
   void count(std::size_t bytes) noexcept {
     bytes_.store(bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }
   void take_latency_since(std::chrono::steady_clock::time_point begin) {
-    if (in_window_.load(std::memory_order_relaxed)) {
+    if (in_window_.load(std::memory_order_relaxed) && begin >= turn_began_) {
       latencies_.add(std::chrono::steady_clock::now() - begin);
     }
   }
@@ -58,6 +61,7 @@ class Traffic {
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<bool> in_window_{false};
   Latencies latencies_;
+  std::chrono::steady_clock::time_point turn_began_{};
 };
 
 /// One for each thread of the load.
@@ -72,6 +76,7 @@ struct Target {
   std::size_t connections;
   std::chrono::milliseconds warm_up;
   std::chrono::milliseconds window;
+  std::unique_ptr<Turns> turns;
 };
 
 /// Gives each of `threads` its share of `connections`.
@@ -79,8 +84,9 @@ std::vector<std::vector<Descriptor>> shares(std::vector<Descriptor> connections,
                                             std::size_t threads);
 
 /// Lets the traffic run, each on a thread of its own, and reports on the window after the warm-up.
-/// The window grows until one message was completed in it and the server has run; without a byte
-/// for a minute this throws. The workload's name and the sum are left to the caller.
+/// Both are of this load's own turns. The window grows until one message was completed in it and
+/// the server has run; without a byte for a minute this throws. The workload's name and the sum are
+/// left to the caller.
 Report measure(const Traffics& traffics, const Target& target, std::size_t message_bytes);
 
 }  // namespace bench

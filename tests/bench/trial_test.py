@@ -136,7 +136,7 @@ class MeasureTest(ProgramsTestCase):
         self.addCleanup(other.doCleanups)
         other.put_load()
         other.put_server("bench_sluice", wrong=True)
-        with self.assertRaisesRegex(RunFailed, "other bytes"):
+        with self.assertRaisesRegex(RunFailed, "delivered other bytes than as it is"):
             self.measure(("spoilt", other.folder))
 
     def test_a_server_that_fails_ends_the_trial(self):
