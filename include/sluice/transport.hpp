@@ -209,7 +209,7 @@ class WriteTransport : public virtual BaseTransport {
 };
 
 /// A duplex stream: TCP or Unix socket. asyncio: Transport.
-class Transport : public ReadTransport, public WriteTransport {};
+class Transport : public WriteTransport, public ReadTransport {};
 
 /// What a connecting call results in: `auto [transport, protocol] = ...`.
 template <class P>
