@@ -72,6 +72,9 @@ def gaps_of(result, labels, names, of_case):
         missing += (f"{who} with only {', '.join(incomplete)}",)
     if not labels:
         missing += (f"no case of {who}",)
+    repeat, planned_rounds = result.get("repeat"), max(map(workload.rounds_of, names, [Case("")] * len(names)))
+    if repeat and repeat < planned_rounds:
+        missing += (f"{repeat} rounds instead of {planned_rounds}",)
     return Gaps(failed, missing)
 
 

@@ -84,6 +84,7 @@ class Measurement:
             "pinning": self.pinning.describe() if self.workload.pinned else "not pinned",
             "cores": len(self.pinning.cores),
             "load_average_before": average,
+            "repeat": self.settings.repeat,
             "absent": self.absent,
             "failures": self.failures,
             "cases": cases,

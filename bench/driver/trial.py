@@ -32,6 +32,9 @@ def same(first, second):
 
 def copy_of(root, tree):
     """Makes the tree what it takes to build. What is as before keeps its time, so that it need not be built again."""
+    for copy in [path for path in tree.glob("*/**/*") if path.relative_to(tree).parts[0] not in NOT_COPIED]:
+        if copy.is_file() and not (root / copy.relative_to(tree)).is_file():
+            copy.unlink()
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name not in NOT_COPIED]
         place = tree / pathlib.Path(folder).relative_to(root)

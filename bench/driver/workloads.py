@@ -196,7 +196,8 @@ def deep_case(writes, contenders=()):
 # to a minute.
 DEEP = Workload(
     "deep", "B6", "Deep queue",
-    "Writes of 100 B are queued on a connection that is clogged, all in one callback; then the peer reads them.",
+    "Writes of 100 B are queued on a connection that is clogged, all in one callback, 1,000 in ten; then the peer "
+    "reads them.",
     cases=(deep_case(1_000), deep_case(10_000), deep_case(100_000), deep_case(1_000_000),
            dataclasses.replace(deep_case(10_000_000), rounds_of_peers=1)),
     # Fewer cost less than what else happens on a busy machine.

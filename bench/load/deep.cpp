@@ -78,6 +78,7 @@ class Client {
       worked = works;
     }
   }
+  [[nodiscard]] std::uint64_t held_by_the_kernel() const { return bytes_on_the_way(queue_.get()); }
   void receive(std::uint64_t writes) {
     for (std::uint64_t rest = writes * deep_message_bytes; rest > 0;) {
       const std::size_t most = std::min<std::uint64_t>(rest, in_.size());
@@ -102,6 +103,7 @@ struct Costs {
   std::chrono::nanoseconds idle_requests{};
   std::chrono::nanoseconds queueing{};
   std::chrono::nanoseconds draining{};
+  std::uint64_t bytes_drained = 0;
   std::size_t rss_queued_kib = 0;
 };
 
@@ -119,12 +121,14 @@ void run_round(Client& client, const ServerProcess& server, std::uint64_t reques
   }
   const auto queued = server.cpu_time_at_rest();
   costs.rss_queued_kib = std::max(costs.rss_queued_kib, server.exact_rss_kib());
-  client.receive(clogging_writes + requests * writes);
-  client.settle();
-  const auto drained = server.cpu_time_at_rest();
   costs.idle_requests += begin - clogged;
   costs.queueing += queued - begin;
-  costs.draining += drained - queued;
+  const std::uint64_t all_writes = clogging_writes + requests * writes;
+  // What the kernel holds has left the server's queue already.
+  costs.bytes_drained += all_writes * deep_message_bytes - client.held_by_the_kernel();
+  client.receive(all_writes);
+  client.settle();
+  costs.draining += server.cpu_time_at_rest() - queued;
 }
 
 }  // namespace
@@ -159,8 +163,8 @@ Report load_deep(CommandLine& options) {
   // What a request costs that asks for nothing is not the cost of writes.
   const double queueing =
       static_cast<double>((costs.queueing - costs.idle_requests).count()) / report.messages;
-  const double draining = static_cast<double>(costs.draining.count()) /
-                          static_cast<double>(rounds * (clogging_writes + requests * writes));
+  const double draining = static_cast<double>(costs.draining.count()) * deep_message_bytes /
+                          static_cast<double>(costs.bytes_drained);
   report.server_cpu =
       std::chrono::nanoseconds(static_cast<std::int64_t>((queueing + draining) * report.messages));
   report.extra = {{"queueing_cpu_ns_per_write", queueing},

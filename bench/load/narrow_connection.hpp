@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "connection.hpp"
 
 namespace bench {
@@ -10,5 +12,9 @@ Descriptor connect_narrowly(const Address& address);
 
 /// What has arrived and was not received.
 int waiting_bytes(int fd);
+
+/// What the peer, on this machine, has sent and nobody has received: in either kernel buffer. Exact
+/// when the connection is at rest.
+std::uint64_t bytes_on_the_way(int fd);
 
 }  // namespace bench

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <new>
 #include <span>
 #include <type_traits>
 
@@ -14,10 +15,15 @@ template <std::size_t N>
 class PieceRoom {
  public:
   // Memory of this kind needs no constructor to hold pieces.
-  static_assert(std::is_trivially_copyable_v<Bytes> && std::is_trivially_destructible_v<Bytes>);
+  static_assert(std::is_trivially_copy_constructible_v<Bytes> &&
+                std::is_trivially_destructible_v<Bytes>);
+  // One that is there, so that no pair of braces clears the room.
+  PieceRoom() noexcept {}
 
   /// Each is to be assigned before it is read.
-  [[nodiscard]] std::span<Bytes> slots() noexcept { return {reinterpret_cast<Bytes*>(memory_), N}; }
+  [[nodiscard]] std::span<Bytes> slots() noexcept {
+    return {std::launder(reinterpret_cast<Bytes*>(memory_)), N};
+  }
 
  private:
   alignas(Bytes) std::byte memory_[N * sizeof(Bytes)];

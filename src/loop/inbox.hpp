@@ -37,7 +37,7 @@ class Inbox final : public Watcher {
   /// Loop thread, awake: it looks at what is posted before it sleeps, and nobody needs to wake it.
   void forgo_wake_up() noexcept { wake_up_expected_.store(false, std::memory_order_relaxed); }
   /// Loop thread, between two runs: expects a wake-up, and if a post came while none was expected
-  /// does it itself. So the descriptor tells of every post, whoever looks at it from outside.
+  /// does it itself. So the descriptor tells of every post that the last turn has not taken.
   void tell_what_is_posted() noexcept;
   /// Loop thread: exchanges what has been posted since the last call, in order, for `empty`, whose
   /// memory serves the next posts.

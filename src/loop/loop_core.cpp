@@ -235,6 +235,7 @@ void LoopCore::collect_posted() noexcept {
   if (next_arrived_ == arrived_.size()) {
     arrived_.clear();
     next_arrived_ = 0;
+    give_back_after_burst(arrived_);
     arrived_ = inbox_.take(std::move(arrived_));
   }
   try {
@@ -328,11 +329,19 @@ void LoopCore::take_posted() noexcept {
   }
 }
 
+// Its memory serves the next posts; that of many would never be given back.
+void LoopCore::give_back_after_burst(std::vector<detail::Callback>& empty) noexcept {
+  if (empty.capacity() > kept_posts) {
+    std::vector<detail::Callback>().swap(empty);
+  }
+}
+
 void LoopCore::run_posted() {
   for (detail::Callback& callback : posted_) {
     run(callback);
   }
   posted_.clear();
+  give_back_after_burst(posted_);
 }
 
 NodeQueue LoopCore::take_due() {

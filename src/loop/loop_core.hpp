@@ -59,6 +59,8 @@ class LoopCore {
 
   /// So many objects can be buried in one turn, and twice as many in two, without memory.
   static constexpr std::size_t kept_graves = 64;
+  /// How many callbacks of other threads the memory is kept for.
+  static constexpr std::size_t kept_posts = 4096;
 
   explicit LoopCore(LoopOptions options);
   LoopCore(const LoopCore&) = delete;
@@ -196,6 +198,7 @@ class LoopCore {
   void timed(Run run);
   void flush_dirty();
   void empty_graveyard();
+  static void give_back_after_burst(std::vector<detail::Callback>& empty) noexcept;
   void default_exception_handler(const ExceptionContext& context) noexcept;
 
   LoopOptions options_;

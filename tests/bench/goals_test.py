@@ -34,6 +34,11 @@ class RatioGoalTest(JudgeTestCase):
         self.assertIs(verdict.met, True)
         self.assertEqual(verdict.measured, "1.050 (2 writes), 1.050 (5 writes)")
 
+    def test_with_fewer_rounds_than_are_planned_it_is_open(self):
+        verdict = self.judge(self.goal, *pieces(self.good, self.good), repeat=2)
+        self.assertIsNone(verdict.met)
+        self.assertIn("2 rounds instead of 15", verdict.measured)
+
     def test_above_the_bound(self):
         verdict = self.judge(self.goal, *pieces(self.good, [{"epoll": 100, "sluice": 106}]))
         self.assertIs(verdict.met, False)

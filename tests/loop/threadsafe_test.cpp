@@ -1,4 +1,6 @@
 // call_soon_threadsafe and the inbox behind it.
+#include <malloc.h>
+
 #include <array>
 #include <atomic>
 #include <latch>
@@ -98,6 +100,48 @@ TEST(FromOtherThreads, AThreadThatWaitsForEachCallbackLosesNoWakeUp) {
   loop.run_forever();
   poster.join();
   EXPECT_EQ(rounds, answers.load());
+}
+
+// W-166: one of the two is often the second to post since the loop took what was posted.
+TEST(FromOtherThreads, NeitherOfTwoThreadsThatWaitForTheirCallbacksWaitsInVain) {
+  constexpr int rounds = 5000;
+  EventLoop loop;
+  std::atomic<int> waiting = 2;
+  const auto post_and_wait = [&] {
+    for (int i = 0; i < rounds; ++i) {
+      std::atomic<bool> ran = false;
+      loop.call_soon_threadsafe([&ran] {
+        ran = true;
+        ran.notify_one();
+      });
+      ran.wait(false);
+    }
+    if (--waiting == 0) {
+      loop.call_soon_threadsafe([&] { loop.stop(); });
+    }
+  };
+  std::thread first(post_and_wait);
+  std::thread second(post_and_wait);
+  loop.run_forever();
+  first.join();
+  second.join();
+  EXPECT_EQ(0, waiting.load());
+}
+
+// W-166
+TEST(FromOtherThreads, TheMemoryOfABurstIsGivenBack) {
+  const auto bytes_in_use = [] {
+    const auto info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  EventLoop loop;
+  const auto before = bytes_in_use();
+  for (int i = 0; i < 100'000; ++i) {
+    loop.call_soon_threadsafe([] {});
+  }
+  loop.call_soon_threadsafe([&loop] { loop.stop(); });
+  loop.run_forever();
+  EXPECT_LT(bytes_in_use(), before + 1'000'000);
 }
 
 // W-166
