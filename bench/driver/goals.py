@@ -13,6 +13,9 @@ from .workloads import BY_NAME, Case
 SLUICE = "sluice"
 # The kernel counts VmHWM in steps of its own: 32 pages for each of two cores.
 PEAK_ERROR_KIB = 256
+FANOUT_MESSAGE_BYTES = 16 * 1024
+# A message and what connections add may each begin and end in a page of their own.
+PAGES_BYTES = 4 * 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -381,8 +384,9 @@ class Scaling:
 class MemoryOfFanOut:
     """Messages take memory besides what connections take anyway: `bound` for each of them, and one message.
 
-    From the fewest connections to the most, so that what is there once is left out. What is there before the first
-    message and after the window is counted page by page. The peak is not, and can only tell of more than its error.
+    With the fewest connections that is one message, and from these to the most it is what each of them adds. What is
+    there before the first message and after the window is counted page by page. The peak is not, and can only tell of
+    more than its error.
     """
     goal: str
     bound: float
@@ -409,12 +413,15 @@ class MemoryOfFanOut:
         def growth(label, after):
             return (after[label] - before[label]) * 1024 * 1024
 
+        once = growth(labels[0], kept)
         kept, peak = ((growth(labels[-1], after) - growth(labels[0], after)) / (most - fewest)
                       for after in (kept, peaks))
         error = PEAK_ERROR_KIB * 1024 / (most - fewest)
         measured = (f"{number(kept)} B after the window, {number(peak)} B at the peak "
-                    f"(give or take {number(error)} B), from {fewest} to {most} connections")
-        met = kept <= self.bound and peak - error <= self.bound
+                    f"(give or take {number(error)} B), from {fewest} to {most} connections; with {fewest} of them "
+                    f"{number(once / 1024)} KiB in all")
+        met = (kept <= self.bound and peak - error <= self.bound and
+               once <= FANOUT_MESSAGE_BYTES + self.bound * fewest + PAGES_BYTES)
         return settled(Verdict(self.goal, self.wanted(), measured, met), gaps)
 
 

@@ -178,7 +178,7 @@ PIECES = Workload(
     "pieces", "B5", "Header and body",
     "Each request is answered by 1 KiB in two or five write() calls; by hand, by one writev().",
     cases=tuple(map(pieces_case, (2, 5))), tiny=(pieces_case(5, 2),), contenders=OURS[:2] + PEERS,
-    rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
+    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def iovecs_case(count, connections=20):

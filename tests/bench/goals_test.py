@@ -219,11 +219,11 @@ class OwnFiguresTest(JudgeTestCase):
 
 
 class FanOutMemoryTest(JudgeTestCase):
-    def results(self, kept, peak):
+    def results(self, kept, peak, once=10):
         """KiB that messages to 5000 connections take more than those to 10, each of which takes 450 B itself."""
         cases = [support.fake_case(case.label, {"sluice": 100}) for case in workloads.FANOUT.cases]
         for case in cases:
-            case["rounds"][0]["sluice"]["extra"].update(rss_before_message_kib=3900, rss_after_window_kib=4000)
+            case["rounds"][0]["sluice"]["extra"].update(rss_before_message_kib=4000 - once, rss_after_window_kib=4000)
         own = round(450 * 4990 / 1024)
         last = cases[-1]["rounds"][0]["sluice"]
         last["extra"]["rss_before_message_kib"] += own
@@ -237,6 +237,12 @@ class FanOutMemoryTest(JudgeTestCase):
     def test_what_is_kept_is_judged_exactly(self):
         self.assertIs(self.met(300, 300), True)
         self.assertIs(self.met(320, 300), False)
+
+    def test_with_few_connections_it_is_one_message(self):
+        for once, met in ((32, True), (34, False)):
+            verdict = goals.MemoryOfFanOut("B4", 64).judge(self.results(300, 300, once))
+            self.assertIs(verdict.met, met)
+            self.assertIn(f"with 10 of them {once}.0 KiB in all", verdict.measured)
 
     def test_the_peak_is_judged_as_far_as_it_can_be_told(self):
         self.assertIs(self.met(300, 300 + goals.PEAK_ERROR_KIB), True)
