@@ -64,12 +64,12 @@ def digest_of(tree):
 
 
 def programs_of(change, root, work, folder, programs, progress):
-    """Makes the folder like `programs`, with the changed library in the program of ours."""
-    text = change.applied(root)
+    """Makes the folder like `programs`, with the library in the program of ours changed, or as it is without a change."""
     tree, stamp = work / "tree", folder / "built_from"
-    progress.show(f"building: {change.label}")
+    progress.show(f"building: {change.label if change else AS_IT_IS}")
     copy_of(root, tree)
-    (tree / change.file).write_text(text, encoding="utf-8")
+    if change:
+        (tree / change.file).write_text(change.applied(root), encoding="utf-8")
     digest = digest_of(tree)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return

@@ -41,10 +41,12 @@ def render_folder(folder):
 
 def folders_of(one, settings, progress):
     """The programs of each change, after those that are compared with."""
-    folders = {trial.AS_IT_IS: settings.bin, trial.AGAIN: settings.bin}
-    for change in one.changes:
-        folders[change.label] = WORK / "bin" / one.name / change.label
-        trial.programs_of(change, main.ROOT, WORK, folders[change.label], settings.bin, progress)
+    unchanged = WORK / "bin/unchanged"
+    folders = {trial.AS_IT_IS: unchanged, trial.AGAIN: unchanged}
+    folders |= {change.label: WORK / "bin" / one.name / change.label for change in one.changes}
+    for change in (None, *one.changes):
+        folder = folders[change.label if change else trial.AS_IT_IS]
+        trial.programs_of(change, main.ROOT, WORK, folder, settings.bin, progress)
     return folders
 
 

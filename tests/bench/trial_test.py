@@ -64,6 +64,11 @@ class CopyTest(unittest.TestCase):
         trial.copy_of(self.root, self.tree)
         self.assertEqual(self.copy.stat().st_mtime, 1)
 
+    def test_what_is_gone_from_the_checkout_is_gone(self):
+        (self.tree / "src/b.cpp").write_text("old", encoding="utf-8")
+        trial.copy_of(self.root, self.tree)
+        self.assertEqual([path.name for path in (self.tree / "src").iterdir()], ["a.hpp"])
+
     def test_what_was_changed_is_as_in_the_checkout_again_and_newer(self):
         self.copy.write_text("changed", encoding="utf-8")
         os.utime(self.copy, (1, 1))
@@ -87,7 +92,7 @@ class BuildTest(unittest.TestCase):
         build.chmod(0o755)
 
     def programs_of(self, value):
-        change = trials.constant("src/a.hpp", "size", "1", ((value, value),))[0]
+        change = trials.constant("src/a.hpp", "size", "1", ((value, value),))[0] if value != "1" else None
         trial.programs_of(change, self.root, self.work, self.work / value, self.root, Silent())
         return (self.work / value / trial.PROGRAM).read_text(encoding="utf-8")
 
@@ -97,6 +102,10 @@ class BuildTest(unittest.TestCase):
     def test_the_program_is_that_of_the_change(self):
         self.assertEqual(self.programs_of("2"), "size = 2;")
         self.assertEqual(self.programs_of("3"), "size = 3;")
+
+    def test_without_a_change_it_is_that_of_the_checkout(self):
+        self.programs_of("2")
+        self.assertEqual(self.programs_of("1"), "size = 1;")
 
     def test_what_was_built_from_the_same_is_not_built_again(self):
         self.programs_of("2")
