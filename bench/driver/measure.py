@@ -69,6 +69,7 @@ class Measurement:
         self.pinning = Pinning()
         self.failures = []
         self.absent = {}
+        self.not_offered = {}
         self.names = [name for name in workload.contenders if name in selection]
         self.cases = workload.tiny if settings.tiny else workload.cases
 
@@ -77,6 +78,7 @@ class Measurement:
         average = machine.load_average()
         self.find_contenders()
         cases = [self.measure_case(case) for case in self.cases]
+        self.leave_out_who_offered_nothing(cases)
         return {
             "workload": self.workload.name,
             "goal": self.workload.goal,
@@ -96,6 +98,13 @@ class Measurement:
                 self.command_of(name)
             except everyone.Absent as reason:
                 self.leave_out(name, str(reason))
+
+    def leave_out_who_offered_nothing(self, cases):
+        """Who lacks some cases takes part in the others."""
+        failed = {failure["contender"] for failure in self.failures}
+        found = {name for case in cases for runs in case["rounds"] for name in runs}
+        for name in self.not_offered.keys() - found - failed:
+            self.leave_out(name, self.not_offered[name])
 
     def leave_out(self, name, reason):
         self.absent[name] = reason
@@ -124,7 +133,7 @@ class Measurement:
                     runs[name] = report
                 except NotOffered as reason:
                     names.remove(name)
-                    self.leave_out(name, str(reason))
+                    self.not_offered[name] = str(reason)
                 except RunFailed as reason:
                     names.remove(name)
                     self.failures.append({"contender": name, "case": case.label, "round": number + 1,

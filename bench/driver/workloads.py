@@ -138,13 +138,13 @@ def stream_case(transport, size, connections, contenders=()):
 
 
 def stream_cases():
-    # Only we have owned buffers in the sense of the word; and a pipe has one reader.
+    # Only we have owned buffers in the sense of the word. A pipe has one reader.
     limit_and_sluice = OURS[:2]
     for transport in ("tcp", "unix", "pipe"):
         for size in (64 * KIB, MIB):
             for connections in (1, 8) if transport != "pipe" else (1,):
                 yield stream_case(transport, size, connections,
-                                  () if size < MIB and transport != "pipe" else limit_and_sluice)
+                                  () if size < MIB else limit_and_sluice)
 
 
 STREAM = Workload(

@@ -1,11 +1,16 @@
 """bench/run with stand-ins for the programs: what it reports, and what it does not let pass."""
+import dataclasses
+import functools
 import json
 import os
 import pathlib
+import types
 import unittest
+from unittest import mock
 
-from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO
-from driver import workloads
+from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
+from driver import measure, workloads
+from driver.processes import NotOffered
 
 TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
 
@@ -78,6 +83,42 @@ class RoundsTest(unittest.TestCase):
         self.assertEqual([workloads.DEEP.rounds_of(name, case) for name in ("libuv", "sluice")],
                          [1, workloads.DEEP.rounds])
         self.assertEqual(workloads.DEEP.rounds_of("libuv", workloads.Case("short")), workloads.DEEP.rounds_of_peers)
+
+
+class Offering(measure.Measurement):
+    """Everyone delivers, but for what is not offered: pairs of a contender and a case."""
+    lacking = ()
+
+    def command_of(self, _name):
+        return []
+
+    def run_round(self, case, names, _what):
+        for name in names:
+            yield name, functools.partial(self.offer, case, name)
+
+    def offer(self, case, name):
+        if (name, case.label) in self.lacking:
+            raise NotOffered("not that")
+        return fake_report(100)
+
+
+class NotOfferedTest(unittest.TestCase):
+    def measured(self, *lacking):
+        workload = dataclasses.replace(workloads.PIECES, cases=(workloads.Case("one"), workloads.Case("two")))
+        measurement = Offering(workload, ("epoll", "sluice", "libuv"), pathlib.Path(), "",
+                               types.SimpleNamespace(repeat=1, tiny=False), mock.Mock())
+        measurement.lacking = lacking
+        return measurement.run()
+
+    def test_who_lacks_one_case_takes_part_in_the_others(self):
+        result = self.measured(("libuv", "one"))
+        self.assertEqual([list(case["rounds"][0]) for case in result["cases"]],
+                         [["epoll", "sluice"], ["epoll", "sluice", "libuv"]])
+        self.assertEqual((result["absent"], result["failures"]), ({}, []))
+
+    def test_who_lacks_all_of_them_is_absent(self):
+        result = self.measured(("libuv", "one"), ("libuv", "two"))
+        self.assertEqual((result["absent"], result["failures"]), ({"libuv": "not that"}, []))
 
 
 class FailureTest(ProgramsTestCase):
