@@ -244,7 +244,7 @@ RELAY = Workload(
     extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 SENDFILE = Workload(
     "sendfile", "B11", "File server", "Each request is answered by a file of 1 GiB; by hand with sendfile().",
-    cases=(bulk_case(1024 * MIB),), tiny=(bulk_case(MIB),), contenders=OURS[:2] + ("asyncio", "uvloop"),
+    cases=(bulk_case(1024 * MIB),), tiny=(bulk_case(MIB),), contenders=OURS[:2] + ("asyncio", "uvloop", "node"),
     main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), server_options=("--file", "{shared}/file"), needs=("file",))
 
 
