@@ -37,12 +37,17 @@ def cost_of(run):
     return run["real_time" if of_threads else "cpu_time"] * {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[run["time_unit"]]
 
 
+def label_of(name):
+    """The case and the contender of a name, which is topic/contender/arguments."""
+    topic, contender, *arguments = name.split("/")
+    return "/".join([topic, *[word for word in arguments if word not in ("real_time", "process_time")]]), contender
+
+
 def cases_of(runs):
-    """A case for each topic and its arguments; each repetition is a round. A name is topic/contender/arguments."""
+    """A case for each topic and its arguments; each repetition is a round."""
     cases = {}
     for run in runs:
-        topic, contender, *arguments = run["run_name"].split("/")
-        label = "/".join([topic, *[word for word in arguments if word not in ("real_time", "process_time")]])
+        label, contender = label_of(run["run_name"])
         rounds = cases.setdefault(label, {})
         report = {"cpu_ns_per_message": cost_of(run), "iterations": run["iterations"]}
         rounds.setdefault(run["repetition_index"], {})[contender] = report

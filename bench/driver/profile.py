@@ -5,11 +5,11 @@ import os
 import statistics
 import subprocess
 
-from . import contenders, workloads
+from . import workloads
 from .functions import in_table
 from .measure import Measurement
 from .processes import ENDS_WITHIN_S, RunFailed
-from .render import sentence, table
+from .render import sentence, table, title_of
 
 KERNEL = "[kernel"
 OTHERS = "all others"
@@ -19,8 +19,8 @@ REPORT = ("perf", "report", "--stdio", "--quiet", "--no-children", "--call-graph
 # Long enough for samples.
 WINDOW = ("--warm-up-ms", "100", "--window-ms", "1500")
 ROUNDS = 5
-# What is measured in time can be shared out by samples; what is no server has no process of its own.
-WORKLOADS = tuple(one.name for one in workloads.ALL if one.main.unit == "ns" and not one.micro)
+# What is measured in time can be shared out by samples.
+WORKLOADS = tuple(one.name for one in workloads.ALL if one.main.unit == "ns")
 ROWS = 16
 # What costs less is not told by itself.
 LEAST_SHARE = 0.002
@@ -108,7 +108,7 @@ def text_of(one):
         rows = [["**all of it**", *[f"{case['cost'][name]:.4g}" for name in names]]]
         rows += [[name, *[f"{cost:.3g}" for cost in values]] for name, *values in rows_of(case)]
         lines += [f"## {case['case']}", "",
-                  *table(["", *[contenders.BY_NAME[name].title for name in names]], rows), ""]
+                  *table(["", *map(title_of, names)], rows), ""]
     return "\n".join(lines)
 
 

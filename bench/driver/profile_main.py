@@ -7,7 +7,7 @@ import sys
 import tempfile
 import types
 
-from . import contenders, document, main, memory_profile, profile, workloads
+from . import contenders, document, main, memory_profile, micro_profile, profile, workloads
 from .processes import RunFailed
 
 PROGRAM = "bench/profile"
@@ -105,10 +105,13 @@ def render_folder(folder):
 def measured(settings, progress):
     """Measures what the settings say, and keeps it or prints it; returns the exit status."""
     kind = KINDS[settings.kind]
-    workload = selected(workloads.BY_NAME[settings.workload], settings.case)
+    workload = workloads.BY_NAME[settings.workload]
+    if not workload.micro:
+        workload = selected(workload, settings.case)
     heading = document.dated(document.heading(settings.bin, main.ROOT, settings.contenders))
     with tempfile.TemporaryDirectory(prefix="sluice-profile-") as work:
-        result = kind.measurement(workload, settings.contenders, settings.bin, work, settings, progress).run()
+        result = micro_profile.measure(workload, settings.case, settings.bin, work, settings.repeat, progress) \
+            if workload.micro else kind.measurement(workload, settings.contenders, settings.bin, work, settings, progress).run()
     progress.clear()
     main.say_failures(result)
     if not any(case.get("costs") or case.get("memory") for case in result["cases"]):

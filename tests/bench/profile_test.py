@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 import unittest
 from unittest import mock
 
@@ -128,13 +129,12 @@ class SelectionTest(unittest.TestCase):
         self.assertIn("there is no contender 'nobody'",
                       self.refused("--workload", "echo", "--contenders", "epoll,nobody"))
 
-    def test_workloads_that_are_measured_in_time_by_a_server_are_offered(self):
-        for name in ("echo", "stream", "deep", "scaling_echo", "growth_gathered"):
+    def test_workloads_that_are_measured_in_time_are_offered(self):
+        for name in ("echo", "stream", "deep", "scaling_echo", "growth_gathered", "micro"):
             self.assertEqual(profile_main.parse(["--workload", name]).workload, name)
 
-    def test_workloads_that_are_measured_in_bytes_or_have_no_server_are_not(self):
-        for name in ("idle", "micro"):
-            self.assertIn(f"no profile of time for '{name}'", self.refused("--workload", name))
+    def test_workloads_that_are_measured_in_bytes_are_not(self):
+        self.assertIn("no profile of time for 'idle'", self.refused("--workload", "idle"))
 
     def test_without_a_workload_it_says_what_is_missing(self):
         self.assertIn("--workload or --render is needed", self.refused())
@@ -209,6 +209,50 @@ class ProfileTest(ProgramsTestCase):
             (self.folder / "perf").unlink()
             self.assertEqual(profile_main.run(["--workload", "echo", "--bin", str(self.folder)]), 1)
         self.assertIn("Debian has it in linux-perf", said.getvalue())
+
+
+# Google Benchmark, as far as it is asked.
+MICRO = f"""#!{sys.executable}
+import json, re, sys
+names = ["turn/sluice/per_turn:1", "turn/uv_idle/per_turn:1", "other/sluice/real_time"]
+if "--benchmark_list_tests" in sys.argv:
+    print("\\n".join(names))
+    sys.exit(0)
+wanted = [word.partition("=")[2] for word in sys.argv if word.startswith("--benchmark_filter=")][0]
+print(json.dumps({{"benchmarks": [{{"name": name, "run_name": name, "cpu_time": 40.0 if "uv_idle" in name else 80.0,
+                                  "real_time": 8.0, "time_unit": "ns"}} for name in names if re.search(wanted, name)]}}))
+"""
+
+
+class MicroProfileTest(ProgramsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.put_load()
+        self.put("bench_micro_turns", MICRO)
+        # It runs what it records.
+        self.put("perf", f"#!{sys.executable}\nimport subprocess, sys\n"
+                         "if sys.argv[1] == 'record':\n"
+                         "    sys.exit(subprocess.call(sys.argv[sys.argv.index('--') + 1:]))\n"
+                         "print('    30\\t[kernel.kallsyms]\\t[k] futex\\n    10\\tbench_micro\\t[.] sluice::run')\n")
+
+    def profile(self, *arguments):
+        return self.bench("--workload", "micro", "--repeat", 1, *arguments, program="profile")
+
+    def test_the_cost_of_a_callback_is_shared_out_beside_that_of_its_counterparts(self):
+        done = self.profile("--case", "turn/per_turn:1")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("|  | Sluice | uv_idle |", done.stdout)
+        self.assertIn("| **all of it** | 80 | 40 |", done.stdout)
+        self.assertIn("| **kernel** | 60 | 30 |", done.stdout)
+        self.assertNotIn("## other", done.stdout)
+
+    def test_without_a_case_all_of_them_are_profiled(self):
+        self.assertIn("## other", self.profile().stdout)
+
+    def test_a_case_that_is_not_there_is_an_error_that_names_those_that_are(self):
+        done = self.profile("--case", "nothing")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("micro has no case 'nothing'; there are turn/per_turn:1, other", done.stderr)
 
 
 class CommittedPagesTest(unittest.TestCase):
