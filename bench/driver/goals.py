@@ -8,12 +8,11 @@ from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, FILLING_P50_AGAIN
                       Figure, LATENCY_AGAINST_QUIET, MESSAGES, P99_AGAINST_QUIET, RSS_AFTER_DRAIN, RSS_AFTER_WINDOW,
                       RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread,
                       values_of)
-from .workloads import BY_NAME, Case
+from .workloads import BY_NAME, Case, FANOUT_MESSAGE_BYTES
 
 SLUICE = "sluice"
 # The kernel counts VmHWM in steps of its own: 32 pages for each of two cores.
 PEAK_ERROR_KIB = 256
-FANOUT_MESSAGE_BYTES = 16 * 1024
 # A message and what connections add may each begin and end in a page of their own.
 PAGES_BYTES = 4 * 4096
 
@@ -75,7 +74,7 @@ def gaps_of(result, labels, names, of_case):
         missing += (f"{who} with only {', '.join(incomplete)}",)
     if not labels:
         missing += (f"no case of {who}",)
-    repeat, planned_rounds = result.get("repeat"), max(map(workload.rounds_of, names, [Case("")] * len(names)))
+    repeat, planned_rounds = result.get("repeat"), max(workload.rounds_of(name, Case("")) for name in names)
     if repeat and repeat < planned_rounds:
         missing += (f"{repeat} rounds instead of {planned_rounds}",)
     return Gaps(failed, missing)

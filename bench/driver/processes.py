@@ -60,20 +60,17 @@ class Pinning:
         return text
 
 
-class Server:
-    """A server process from its start to its end; `with` makes sure of the latter."""
+def started(command, cores, **streams):
+    """A process on these cores; throws RunFailed if it cannot be executed."""
+    try:
+        return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, cores), **streams)
+    except OSError as problem:
+        raise RunFailed(f"{command[0]}: {problem.strerror}") from problem
 
-    def __init__(self, command, cores, folder):
-        self.command = command
-        self.port = 0
-        self.errors = tempfile.TemporaryFile(dir=folder)
-        try:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        except OSError as problem:
-            self.errors.close()
-            raise RunFailed(f"{command[0]}: {problem.strerror}") from problem
+
+class Child:
+    """A process from its start to its end; `with` makes sure of the latter."""
+    process = None
 
     def __enter__(self):
         return self
@@ -82,8 +79,26 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+
+
+class Server(Child):
+    """A server process from its start to its end."""
+
+    def __init__(self, command, cores, folder):
+        self.command = command
+        self.port = 0
+        self.errors = tempfile.TemporaryFile(dir=folder)
+        try:
+            self.process = started(command, cores, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+        except RunFailed:
+            self.errors.close()
+            raise
+
+    def __exit__(self, *about):
+        super().__exit__(*about)
         self.errors.close()
 
     def wait_until_it_listens(self):
@@ -146,23 +161,11 @@ class Server:
         return " ".join(self.errors.read()[-400:].decode(errors="replace").split())
 
 
-class Load:
-    """A load process from its start to its end; `with` makes sure of the latter."""
+class Load(Child):
+    """A load process from its start to its end."""
 
     def __init__(self, command, cores):
-        try:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        except OSError as problem:
-            raise RunFailed(f"{command[0]}: {problem.strerror}") from problem
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+        self.process = started(command, cores, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def poll(self):
         return self.process.poll()

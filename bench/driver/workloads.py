@@ -158,7 +158,10 @@ STREAM = Workload(
     in_turns=True)
 
 
-def fanout_case(connections, size=16 * KIB):
+FANOUT_MESSAGE_BYTES = 16 * KIB
+
+
+def fanout_case(connections, size=FANOUT_MESSAGE_BYTES):
     return Case(f"{connections} connections", server=options(size=size), alone=connections > MOST_IN_TURNS,
                 load=options(connections=connections, size=size))
 

@@ -48,8 +48,6 @@ class Inbox final : public Watcher {
   void on_io(IoEvents events) override;
 
  private:
-  static constexpr std::size_t cache_line_bytes = 64;
-
   void wake() noexcept;
 
   sys::SystemCalls* sys_;

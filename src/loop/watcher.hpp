@@ -38,15 +38,18 @@ class Flushable : public core::ListHook<FlushTag> {
   ~Flushable() = default;
 };
 
+/// What one thread writes and what another one reads often are best this far apart.
+inline constexpr std::size_t cache_line_bytes = 64;
+
 /// Whose turn is next: with thousands of connections it is not in the cache, and it comes there
 /// while the system works for the one before. These are about the bytes that a transport has before
 /// its hooks and from there on; what they are for others does no harm.
 inline void fetch_ahead(const Flushable& next) noexcept {
-  constexpr std::ptrdiff_t cache_line_bytes = 64;
+  constexpr auto cache_line = static_cast<std::ptrdiff_t>(cache_line_bytes);
   constexpr std::ptrdiff_t bytes_before = 96;
   constexpr std::ptrdiff_t bytes_from_there = 320;
   const auto* const here = reinterpret_cast<const std::byte*>(&next);
-  for (std::ptrdiff_t at = -bytes_before; at < bytes_from_there; at += cache_line_bytes) {
+  for (std::ptrdiff_t at = -bytes_before; at < bytes_from_there; at += cache_line) {
     __builtin_prefetch(here + at);
   }
 }

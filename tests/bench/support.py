@@ -108,13 +108,17 @@ def fake_document(*results):
             "results": list(results)}
 
 
-class ProgramsTestCase(unittest.TestCase):
-    """Runs bench/run and bench/profile with stand-ins for the built programs and for perf."""
+class FolderTestCase(unittest.TestCase):
+    """Has a folder of its own."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="sluice-bench-test-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+
+
+class ProgramsTestCase(FolderTestCase):
+    """Runs bench/run and bench/profile with stand-ins for the built programs and for perf."""
 
     def put(self, name, text):
         path = self.folder / name

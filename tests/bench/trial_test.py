@@ -2,11 +2,9 @@
 import contextlib
 import io
 import os
-import pathlib
-import tempfile
 import unittest
 
-from support import ROOT, ProgramsTestCase, fake_document
+from support import ROOT, FolderTestCase, ProgramsTestCase, fake_document
 from driver import document, trial, trial_main, trials, workloads
 from driver.processes import RunFailed
 
@@ -16,11 +14,10 @@ class Silent:
         pass
 
 
-class ChangesTest(unittest.TestCase):
+class ChangesTest(FolderTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
-        self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name)
+        super().setUp()
+        self.root = self.folder
         (self.root / "a.hpp").write_text("size = 1; other = 1;", encoding="utf-8")
 
     def test_each_change_is_possible_in_this_checkout(self):
@@ -45,11 +42,10 @@ class ChangesTest(unittest.TestCase):
                 trials.Change("it", "a.hpp", old, "").applied(self.root)
 
 
-class CopyTest(unittest.TestCase):
+class CopyTest(FolderTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
-        self.addCleanup(folder.cleanup)
-        self.root, self.tree = pathlib.Path(folder.name, "root"), pathlib.Path(folder.name, "tree")
+        super().setUp()
+        self.root, self.tree = self.folder / "root", self.folder / "tree"
         (self.root / "src").mkdir(parents=True)
         (self.root / "build").mkdir()
         (self.root / "src/a.hpp").write_text("one", encoding="utf-8")
@@ -77,11 +73,10 @@ class CopyTest(unittest.TestCase):
         self.assertGreater(self.copy.stat().st_mtime, 1)
 
 
-class BuildTest(unittest.TestCase):
+class BuildTest(FolderTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="sluice-trial-test-")
-        self.addCleanup(folder.cleanup)
-        self.root, self.work = pathlib.Path(folder.name, "root"), pathlib.Path(folder.name, "work")
+        super().setUp()
+        self.root, self.work = self.folder / "root", self.folder / "work"
         (self.root / "scripts").mkdir(parents=True)
         (self.root / "src").mkdir()
         (self.root / "src/a.hpp").write_text("size = 1;", encoding="utf-8")

@@ -1,11 +1,9 @@
 """Loads that take turns: who is told to run, and that all come to their end."""
-import pathlib
 import struct
-import tempfile
 import unittest
 from unittest import mock
 
-import support  # noqa: F401
+from support import FolderTestCase
 from driver import turns
 from driver.processes import RunFailed
 
@@ -20,11 +18,10 @@ class Counting:
         return None if self.left else 0
 
 
-class TakeTurnsTest(unittest.TestCase):
+class TakeTurnsTest(FolderTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="sluice-turns-test-")
-        self.addCleanup(folder.cleanup)
-        self.path = pathlib.Path(folder.name, "turns")
+        super().setUp()
+        self.path = self.folder / "turns"
         self.order = []
 
     def numbers(self):
