@@ -65,7 +65,7 @@ ENVIRONMENT = {
 }
 
 WRITE = r"::write_message\("
-FLUSH = r"::WriteSide::flush\("
+FLUSH = r"::WriteSide::(flush|flush_what_is_due)\("
 ALLOCATION = r"^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$"
 SEND = r"^(send|sendmsg)$"
 SYSTEM_CALL = r"^(recv|send|sendmsg|epoll_wait|epoll_ctl|read|write|writev)$"

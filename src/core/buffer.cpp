@@ -3,16 +3,26 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/fast_copy.hpp"
+
 namespace sluice {
+namespace {
+
+// From here on it is worth the room in front of it.
+constexpr std::size_t large_bytes = 4096;
+
+}  // namespace
 
 Buffer Buffer::copy_of(Bytes bytes) {
   if (bytes.empty()) {
     return {};
   }
-  auto storage = std::make_shared_for_overwrite<std::byte[]>(bytes.size());
-  std::memcpy(storage.get(), bytes.data(), bytes.size());
-  const Bytes copied(storage.get(), bytes.size());
-  return {std::move(storage), copied};
+  const bool large = bytes.size() >= large_bytes;
+  auto storage = std::make_shared_for_overwrite<std::byte[]>(bytes.size() +
+                                                             (large ? core::fast_copy_slack : 0));
+  std::byte* const begin = large ? core::fast_copy_begin(storage.get()) : storage.get();
+  std::memcpy(begin, bytes.data(), bytes.size());
+  return {std::move(storage), Bytes(begin, bytes.size())};
 }
 
 Buffer Buffer::take(std::string&& text) {

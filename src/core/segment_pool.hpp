@@ -7,11 +7,12 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/fast_copy.hpp"
 #include "sluice/bytes.hpp"
 
 namespace sluice::core {
 
-struct Slab;
+class Slab;
 
 /// A run of queued bytes: of a slab, or of a linked Buffer.
 class Segment {
@@ -34,17 +35,26 @@ class Segment {
 
 /// Memory for small writes, shared by the neighbouring segments that were copied into it. It brings
 /// the first of them along: as a rule there is no other.
-struct Slab {
+class Slab {
+ public:
   /// With the allocator's own words, which makes it eight pages.
   static constexpr std::size_t allocated_bytes = 32 * 1024;
-  static constexpr std::size_t capacity = allocated_bytes - 72;
+  /// Wherever the allocator has placed it.
+  static constexpr std::size_t capacity = allocated_bytes - 144;
+
+  Slab() noexcept : storage(fast_copy_begin(memory_.data())) {}
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
 
   Slab* next_free = nullptr;
   std::uint32_t references =
       0;  ///< segments that point into it, plus one while it is a queue's open slab
   std::uint32_t used = 0;  ///< bytes handed out, from the front
   Segment first;
-  std::array<std::byte, capacity> storage;
+  std::byte* const storage;
+
+ private:
+  std::array<std::byte, capacity + fast_copy_slack> memory_;
 };
 static_assert(sizeof(Slab) + 16 <= Slab::allocated_bytes);
 

@@ -35,6 +35,22 @@ void WriteQueue::append_copy(Bytes bytes) {
   }
 }
 
+void WriteQueue::begin(Bytes bytes, std::size_t most) {
+  check(empty() && bytes.size() < Slab::capacity, "a queue begins with what one slab holds");
+  Slab* const slab = pool_->new_slab();
+  std::memcpy(slab->storage, bytes.data(), bytes.size());
+  slab->used = static_cast<std::uint32_t>(bytes.size());
+  ++slab->references;
+  slab->first.keep(slab);
+  slab->first.bytes = Bytes(slab->storage, bytes.size());
+  open_slab_ = slab;
+  head_ = tail_ = &slab->first;
+  segment_count_ = 1;
+  lane_ = slab->storage + bytes.size();
+  lane_end_ = lane_ + std::min(most, Slab::capacity - bytes.size());
+  settled_ = bytes.size() - reinterpret_cast<std::uintptr_t>(lane_);
+}
+
 void WriteQueue::append(Buffer buffer) {
   if (buffer.size() <= copy_limit) {
     append_copy(buffer.bytes());
@@ -50,7 +66,7 @@ void WriteQueue::append(Buffer buffer) {
 
 bool WriteQueue::tail_is_open() const noexcept {
   return open_slab_ != nullptr && tail_ != nullptr && tail_->slab() == open_slab_ &&
-         tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage.data() + open_slab_->used;
+         tail_->bytes.data() + tail_->bytes.size() == open_slab_->storage + open_slab_->used;
 }
 
 void WriteQueue::open_fresh_slab() {
@@ -62,13 +78,13 @@ void WriteQueue::open_fresh_slab() {
 
 void WriteQueue::push_into_open_slab(Segment* segment) noexcept {
   segment->keep(open_slab_);
-  segment->bytes = Bytes(open_slab_->storage.data() + open_slab_->used, 0);
+  segment->bytes = Bytes(open_slab_->storage + open_slab_->used, 0);
   ++open_slab_->references;
   push(segment);
 }
 
 void WriteQueue::extend_tail(Bytes bytes) noexcept {
-  std::memcpy(open_slab_->storage.data() + open_slab_->used, bytes.data(), bytes.size());
+  std::memcpy(open_slab_->storage + open_slab_->used, bytes.data(), bytes.size());
   open_slab_->used += static_cast<std::uint32_t>(bytes.size());
   tail_->bytes = Bytes(tail_->bytes.data(), tail_->bytes.size() + bytes.size());
   settled_ += bytes.size();
@@ -217,7 +233,7 @@ ExternalResult WriteQueue::fetch_external() {
   static_assert(fetch_bytes <= Slab::capacity);
   const auto most =
       static_cast<std::size_t>(std::min<std::uint64_t>(range.remaining(), fetch_bytes));
-  const ExternalResult result = range.read(std::span(slab->storage).first(most));
+  const ExternalResult result = range.read(std::span(slab->storage, most));
   segment->keep(slab);
   if (result.kind != ExternalResult::Kind::moved) {
     pool_->release(segment);
@@ -225,7 +241,7 @@ ExternalResult WriteQueue::fetch_external() {
   }
   range.advance(result.count);
   slab->used = static_cast<std::uint32_t>(result.count);
-  segment->bytes = Bytes(slab->storage.data(), result.count);
+  segment->bytes = Bytes(slab->storage, result.count);
   segment->next = head_;
   head_ = segment;
   if (tail_ == nullptr) {
@@ -266,7 +282,7 @@ void WriteQueue::check_invariants() const noexcept {
   }
   check(bytes + lane_size() == size(), "size is the sum of the segments and the lane");
   check(lane_ == nullptr || (tail_is_open() && lane_begin() <= lane_ && lane_ <= lane_end_ &&
-                             lane_end_ <= open_slab_->storage.data() + Slab::capacity),
+                             lane_end_ <= open_slab_->storage + Slab::capacity),
         "the lane is the room behind the last byte");
   check(segments == segment_count_, "segment_count counts the segments");
   check(last == tail_, "tail is the last segment");

@@ -38,6 +38,9 @@ class WriteQueue {
   /// and is unchanged then.
   void append(Buffer buffer);
 
+  /// append_copy() to an empty queue and open_lane() behind it in one, for bytes that fit into a
+  /// slab: most messages are the first of their turn. Throws std::bad_alloc and is unchanged then.
+  void begin(Bytes bytes, std::size_t most);
   /// Opens the lane: the room behind the last byte, but no more than `most` of it. Bytes appended
   /// in it cost a comparison and the copying. Whatever else changes the queue closes it.
   void open_lane(std::size_t most) noexcept;
@@ -73,6 +76,12 @@ class WriteQueue {
   /// Fills `pieces` with the front of the queue, up to the first external range; returns how many
   /// were filled. Nothing may be submitted. Closes the lane.
   [[nodiscard]] std::size_t gather(std::span<Bytes> pieces) noexcept;
+
+  /// All of the queue, which is one segment and no external range. Closes the lane.
+  [[nodiscard]] Bytes only_piece() noexcept {
+    close_lane();
+    return head_->bytes;
+  }
 
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.
   void submit(std::size_t count) noexcept;
@@ -146,7 +155,7 @@ class WriteQueue {
   void close_open_slab() noexcept;
   // Where the lane began: bytes behind it are unknown to the slab and the tail until it is closed.
   [[nodiscard]] std::byte* lane_begin() const noexcept {
-    return open_slab_->storage.data() + open_slab_->used;
+    return open_slab_->storage + open_slab_->used;
   }
   [[nodiscard]] std::size_t lane_size() const noexcept {
     return lane_ == nullptr ? 0 : static_cast<std::size_t>(lane_ - lane_begin());

@@ -83,10 +83,10 @@ void WriteSide::write_and_look(Bytes data) {
 
 // The first bytes of a turn, as a rule, with nothing before them.
 void WriteSide::begin_run(Bytes data, std::size_t high) {
-  if (append_or_fail(data.size(), [&] { queue_.append_copy(data); })) {
+  const std::size_t lane_bytes = std::min(high - data.size(), longest_lane_bytes);
+  if (append_or_fail(data.size(), [&] { queue_.begin(data, lane_bytes); })) {
     flow_ = FlowState::dirty;
     host_->request_flush();
-    queue_.open_lane(std::min(high - data.size(), longest_lane_bytes));
   }
 }
 
@@ -309,8 +309,24 @@ bool WriteSide::push_out() {
     return push_ranges();
   }
   std::size_t offered = 0;
-  const SinkResult result = offer_front({}, offered);
-  return take_result(result, offered) && result.progressed();
+  const SinkResult result =
+      queue_.segment_count() == 1 ? offer_only_piece(offered) : offer_front({}, offered);
+  if (result.progressed()) {
+    advance(result, offered);
+    return true;
+  }
+  static_cast<void>(take_result(result, offered));
+  return false;
+}
+
+// As a rule there is no other.
+SinkResult WriteSide::offer_only_piece(std::size_t& offered) {
+  note_peak();
+  const Bytes piece = queue_.only_piece();
+  offered = piece.size();
+  const SinkResult result = sink_->write({&piece, 1});
+  note_attempt(result, offered);
+  return result;
 }
 
 SinkResult WriteSide::offer_front(Bytes borrowed, std::size_t& offered) {
@@ -359,22 +375,8 @@ void WriteSide::note_rest(const SinkResult& result) {
 bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   switch (result.kind) {
     case SinkResult::Kind::accepted:
-      bytes_written_ += result.count;
-      queue_.acknowledge(result.count);
-      if (queue_.empty()) {
-        flow_ = FlowState::idle;
-      } else if (result.count < offered) {
-        flow_ = FlowState::blocked;
-      } else {
-        // Everything offered was taken, but there was more than one call can offer.
-        flow_ = FlowState::dirty;
-        host_->request_flush();
-      }
-      return true;
     case SinkResult::Kind::enough:
-      bytes_written_ += result.count;
-      queue_.acknowledge(result.count);
-      note_rest(result);
+      advance(result, offered);
       return true;
     case SinkResult::Kind::would_block:
       flow_ = FlowState::blocked;
@@ -390,7 +392,21 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   return false;
 }
 
-void WriteSide::flush(FlushCause cause) {
+void WriteSide::advance(const SinkResult& result, std::size_t offered) {
+  bytes_written_ += result.count;
+  queue_.acknowledge(result.count);
+  if (queue_.empty()) {
+    flow_ = FlowState::idle;
+  } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
+    flow_ = FlowState::blocked;
+  } else {
+    // The sink had enough, or there was more than one call can offer.
+    flow_ = FlowState::dirty;
+    host_->request_flush();
+  }
+}
+
+void WriteSide::flush_what_is_due(FlushCause cause) {
   if (!life_.alive()) {
     return;
   }
@@ -452,6 +468,9 @@ void WriteSide::set_sink(Sink& sink) noexcept {
 // The order is asyncio's (W-21): the protocol first, and what follows only if it left the buffer
 // empty.
 void WriteSide::after_progress(FlushCause cause) {
+  if (nobody_waits()) {
+    return;
+  }
   check_resume();
   if (life_.alive() && empty()) {
     settle(cause);

@@ -143,7 +143,12 @@ class WriteSide {
 
   /// Sends what is queued, in one attempt, then runs the resume check. Does nothing when the queue
   /// is empty or the transport is lost.
-  void flush(FlushCause cause);
+  void flush(FlushCause cause) {
+    // Every event says that there is room, and as a rule nobody has waited for it.
+    if (flow_ != FlowState::idle || !nobody_waits()) {
+      flush_what_is_due(cause);
+    }
+  }
   /// Ends an in_flight: the first `result.count` bytes are gone, or all is lost. After a loss it
   /// only sets the count of bytes right and frees them.
   void complete(SinkResult result);
@@ -226,16 +231,24 @@ class WriteSide {
   void request_resume_if_low();
   void note_growth();
   bool push_out();
+  [[nodiscard]] SinkResult offer_only_piece(std::size_t& offered);
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
   void note_attempt(const SinkResult& result, std::size_t offered);
   void note_rest(const SinkResult& result);
   [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);
+  void advance(const SinkResult& result, std::size_t offered);
   [[nodiscard]] bool push_ranges();
   [[nodiscard]] bool push_range(std::size_t& budget);
   [[nodiscard]] bool fetch_range();
   [[nodiscard]] bool range_ended(ExternalEnd end, std::error_code error);
   void move_on();
   void lose_ranges(std::shared_ptr<External> ranges, std::error_code reason) noexcept;
+  // Neither for fewer bytes nor for none.
+  [[nodiscard]] bool nobody_waits() const noexcept {
+    return !paused() && resume_check_ == ResumeCheck::none && life_.open() &&
+           half_ == HalfState::open;
+  }
+  void flush_what_is_due(FlushCause cause);
   void after_progress(FlushCause cause);
   void settle(FlushCause cause);
   void check_pause();

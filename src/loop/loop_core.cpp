@@ -420,7 +420,10 @@ void LoopCore::timed(Run run) {
   }
   const TimePoint start = time();
   run();
-  const std::chrono::nanoseconds took = time() - start;
+  warn_if_slow(time() - start);
+}
+
+void LoopCore::warn_if_slow(std::chrono::nanoseconds took) {
   if (took >= options_.slow_callback_duration) {
     const double in_seconds = std::chrono::duration<double>(took).count();
     log_->write(LogLevel::warning,
@@ -520,14 +523,14 @@ Workers& LoopCore::file_workers() {
 
 std::span<std::byte> LoopCore::read_memory() {
   if (!read_memory_) {
-    read_memory_ = std::make_unique_for_overwrite<std::byte[]>(max_read_bytes);
+    read_memory_ = core::make_fast_copy_memory(max_read_bytes);
   }
   return {read_memory_.get(), max_read_bytes};
 }
 
 std::span<std::byte> LoopCore::datagram_memory() {
   if (!datagram_memory_) {
-    datagram_memory_ = std::make_unique_for_overwrite<std::byte[]>(datagram_bytes);
+    datagram_memory_ = core::make_fast_copy_memory(datagram_bytes);
   }
   return {datagram_memory_.get(), datagram_bytes};
 }

@@ -13,6 +13,7 @@
 
 #include "core/check.hpp"
 #include "core/common_ground.hpp"
+#include "core/fast_copy.hpp"
 #include "core/intrusive_list.hpp"
 #include "core/segment_pool.hpp"
 #include "core/write_side.hpp"
@@ -196,6 +197,7 @@ class LoopCore {
   void serve(Watcher& watcher, IoEvents events);
   template <class Run>
   void timed(Run run);
+  void warn_if_slow(std::chrono::nanoseconds took);
   void flush_dirty();
   void empty_graveyard();
   static void give_back_after_burst(std::vector<detail::Callback>& empty) noexcept;
@@ -230,8 +232,8 @@ class LoopCore {
   core::IntrusiveList<Resident, ResidentTag> departing_;  // for want of memory not in `ready_`
   std::vector<std::shared_ptr<void>> graveyard_;
   std::vector<std::shared_ptr<void>> spare_graveyard_;  // likewise kept for the next turn
-  std::unique_ptr<std::byte[]> read_memory_;
-  std::unique_ptr<std::byte[]> datagram_memory_;
+  core::FastCopyMemory read_memory_;
+  core::FastCopyMemory datagram_memory_;
 
   std::atomic<std::thread::id>
       thread_{};  // looked at by other threads to find out that they are wrong

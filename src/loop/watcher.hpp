@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -17,12 +18,15 @@ struct IoEvents {
   bool broken =
       false;  ///< The other end receives no more, or there is an error (EPOLLHUP, EPOLLERR).
 
-  [[nodiscard]] bool any() const noexcept { return readable || writable || hangup || broken; }
+  [[nodiscard]] bool any() const noexcept { return as_one() != 0; }
   void add(const IoEvents& other) noexcept {
-    readable = readable || other.readable;
-    writable = writable || other.writable;
-    hangup = hangup || other.hangup;
-    broken = broken || other.broken;
+    *this = std::bit_cast<IoEvents>(as_one() | other.as_one());
+  }
+
+ private:
+  // Every event comes by here.
+  [[nodiscard]] std::uint32_t as_one() const noexcept {
+    return std::bit_cast<std::uint32_t>(*this);
   }
 };
 
@@ -44,7 +48,7 @@ inline constexpr std::size_t cache_line_bytes = 64;
 /// Whose turn is next: with thousands of connections it is not in the cache, and it comes there
 /// while the system works for the one before. These are about the bytes that a transport has before
 /// its hooks and from there on; what they are for others does no harm.
-inline void fetch_ahead(const Flushable& next) noexcept {
+[[gnu::always_inline]] inline void fetch_ahead(const Flushable& next) noexcept {
   constexpr auto cache_line = static_cast<std::ptrdiff_t>(cache_line_bytes);
   constexpr std::ptrdiff_t bytes_before = 96;
   constexpr std::ptrdiff_t bytes_from_there = 320;

@@ -362,14 +362,13 @@ void FdTransport::on_io(loop::IoEvents events) {
   }
 }
 
-core::SourceResult FdTransport::read(std::span<std::byte> memory) noexcept {
-  return extras_ && extras_->redirected ? extras_->redirected->read(memory)
-                                        : channel().read(memory);
+core::SourceResult FdTransport::read_with_extras(std::span<std::byte> memory) noexcept {
+  return extras_->redirected ? extras_->redirected->read(memory) : channel().read(memory);
 }
 
-bool FdTransport::short_read_empties() const noexcept {
-  return extras_ && extras_->redirected ? extras_->redirected->short_read_empties()
-                                        : channel().short_read_empties();
+bool FdTransport::short_read_empties_with_extras() const noexcept {
+  return extras_->redirected ? extras_->redirected->short_read_empties()
+                             : channel().short_read_empties();
 }
 
 // The reader of a pipe went away; with bytes for it still here, that is an error (W-103, Q-17).

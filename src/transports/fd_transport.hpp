@@ -251,8 +251,14 @@ class FdTransport final : public Conduit,
   // Host of core::ReadSide
   [[nodiscard]] std::uint64_t polls() const noexcept { return loop_->ground().polls; }
   std::span<std::byte> read_memory();
-  core::SourceResult read(std::span<std::byte> memory) noexcept;
-  [[nodiscard]] bool short_read_empties() const noexcept;
+  core::SourceResult read(std::span<std::byte> memory) noexcept {
+    return extras_ ? read_with_extras(memory) : descriptor_.read(memory);
+  }
+  core::SourceResult read_with_extras(std::span<std::byte> memory) noexcept;
+  [[nodiscard]] bool short_read_empties() const noexcept {
+    return extras_ ? short_read_empties_with_extras() : descriptor_.short_read_empties();
+  }
+  [[nodiscard]] bool short_read_empties_with_extras() const noexcept;
   void deliver(std::span<std::byte> memory, std::size_t count);
   void deliver_end();
   void read_failed(std::error_code error);

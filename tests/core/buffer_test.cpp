@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/allocation_probe.hpp"
+#include "core/fast_copy.hpp"
 
 namespace sluice {
 namespace {
@@ -59,6 +61,15 @@ TEST(Buffer, ACopyIsOneAllocation) {
   const testing::Allocations before = testing::allocations();
   const Buffer buffer = Buffer::copy_of(text);
   EXPECT_EQ(1U, (testing::allocations() - before).calls);
+}
+
+TEST(Buffer, ALargeCopyBeginsWhereTheSystemCopiesFast) {
+  std::vector<Buffer> copies;
+  for (std::size_t size = 4096; size < 5000; size += 24) {
+    copies.push_back(Buffer::copy_of(std::string(size, 'x')));
+    const auto begin = reinterpret_cast<std::uintptr_t>(copies.back().bytes().data());
+    EXPECT_EQ(0U, begin % core::fast_copy_alignment);
+  }
 }
 
 TEST(Buffer, TakingAStringDoesNotCopyItsBytes) {

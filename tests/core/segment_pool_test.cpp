@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +21,20 @@ TEST(SegmentPool, ANewSlabIsEmptyAndHasOneReference) {
   EXPECT_EQ(0U, slab->used);
   EXPECT_EQ(1U, pool.slabs_alive());
   pool.release(slab);
+}
+
+TEST(SegmentPool, ASlabsBytesBeginWhereTheSystemCopiesFastAndFit) {
+  SegmentPool pool;
+  std::vector<Slab*> slabs;
+  std::vector<std::unique_ptr<std::string>> between;
+  for (std::size_t i = 0; i < 20; ++i) {
+    slabs.push_back(pool.new_slab());
+    between.push_back(std::make_unique<std::string>(16 * i + 100, 'x'));
+    Slab* const slab = slabs.back();
+    EXPECT_EQ(0U, reinterpret_cast<std::uintptr_t>(slab->storage) % fast_copy_alignment);
+    EXPECT_LE(slab->storage + Slab::capacity, reinterpret_cast<std::byte*>(slab + 1));
+  }
+  std::for_each(slabs.begin(), slabs.end(), [&](Slab* slab) { pool.release(slab); });
 }
 
 TEST(SegmentPool, AReleasedSlabIsUsedAgainAndCleanly) {

@@ -114,6 +114,44 @@ TEST_F(Queue, ALinkedBufferIsKeptAliveUntilItIsGone) {
   EXPECT_EQ(1, owner.use_count());
 }
 
+TEST_F(Queue, BeginsWithAMessageAndTheLaneBehindIt) {
+  const std::string text = pattern(0, 100);
+  queue_.begin(as_bytes(text).first(60), 40);
+  EXPECT_EQ(60U, queue_.size());
+  EXPECT_EQ(1U, queue_.segment_count());
+  EXPECT_EQ(40U, queue_.lane_room());
+  queue_.check_invariants();
+  EXPECT_TRUE(queue_.append_in_lane(as_bytes(text).subspan(60)));
+  EXPECT_EQ(text, content());
+  queue_.acknowledge(100);
+  EXPECT_TRUE(queue_.empty());
+  queue_.check_invariants();
+}
+
+TEST_F(Queue, BeginsWithNoLongerALaneThanTheSlabHasRoomFor) {
+  const std::string text = pattern(0, Slab::capacity - 3);
+  queue_.begin(as_bytes(text), 1000);
+  EXPECT_EQ(3U, queue_.lane_room());
+  queue_.check_invariants();
+}
+
+TEST_F(Queue, WithoutMemoryItDoesNotBegin) {
+  {
+    const testing::FailingAllocation failing(1);
+    EXPECT_THROW(queue_.begin(as_bytes("ab"), 10), std::bad_alloc);
+    EXPECT_TRUE(failing.failed());
+  }
+  EXPECT_TRUE(queue_.empty());
+  queue_.check_invariants();
+}
+
+TEST_F(Queue, TheOnlyPieceIsAllThatWasWrittenTheLaneIncluded) {
+  queue_.begin(as_bytes("ab"), 10);
+  EXPECT_TRUE(queue_.append_in_lane(as_bytes("cd")));
+  EXPECT_EQ("abcd", as_text(queue_.only_piece()));
+  EXPECT_EQ(0U, queue_.lane_room());
+}
+
 TEST_F(Queue, ASlabIsFilledToTheLastByte) {
   copy(Slab::capacity - 1);
   copy(1);
@@ -487,6 +525,8 @@ TEST(QueueProperties, FirstInFirstOutForAnySplit) {
         in += text;
         if (what == 0) {
           queue.append(Buffer::copy_of(text));
+        } else if (what == 1 && queue.empty() && count > 0 && count < Slab::capacity) {
+          queue.begin(as_bytes(text), *rc::gen::inRange<std::size_t>(0, 100));
         } else if (!queue.append_in_lane(as_bytes(text))) {
           queue.append_copy(as_bytes(text));
           queue.open_lane(*rc::gen::inRange<std::size_t>(0, 100));
