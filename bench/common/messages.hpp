@@ -27,15 +27,13 @@ inline std::string pattern(std::size_t size) {
   return bytes;
 }
 
-/// The chunk over and over, always whole, in at least 64 KiB: who sends chunks without end need not
-/// make a call for each.
-inline std::string row_of(std::string_view chunk) {
-  constexpr std::size_t at_least = 64 * 1024;
-  std::string row;
-  do {
-    row += chunk;
-  } while (!chunk.empty() && row.size() < at_least);
-  return row;
+/// The FIFOs of a server that writes to so many of them.
+inline std::vector<std::string> fifo_paths(const std::string& path, std::size_t count) {
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < count; ++i) {
+    paths.push_back(path + "." + std::to_string(i));
+  }
+  return paths;
 }
 
 /// The sizes of the writes that make one reply of `pieces`.

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,8 @@ struct PeerOptions {
   std::string key;
   std::size_t size;
   std::size_t pieces;
+  std::size_t pipes;
+  std::uint16_t to;
   bool owned;
   bool gather;
 };
@@ -48,12 +51,12 @@ inline PeerOptions read_options(CommandLine& line) {
                       .key = line.text("key"),
                       .size = line.number("size", workload == "fanout" ? 16 * 1024 : 64 * 1024),
                       .pieces = line.number("pieces", 2),
+                      .pipes = line.number("pipes", 1),
+                      .to = static_cast<std::uint16_t>(line.number("to", 0)),
                       .owned = line.flag("owned"),
                       .gather = line.flag("gather")};
-  // These belong to workloads that no peer has; that is what will be said.
-  for (const char* const name : {"file", "to"}) {
-    (void)line.text(name);
-  }
+  // This belongs to a workload that none of these has; that is what will be said.
+  (void)line.text("file");
   line.reject_the_rest();
   if (options.size == 0) {
     throw std::invalid_argument("--size must be positive");
@@ -82,11 +85,14 @@ inline bool stdin_has_ended() {
   return read(STDIN_FILENO, ignored.data(), ignored.size()) == 0;
 }
 
-// Waits for the reader of the FIFO.
-inline int open_fifo(const std::string& path) {
-  const int fifo = require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open");
-  require(fcntl(fifo, F_SETFL, O_NONBLOCK), "fcntl");
-  return fifo;
+// Waits for the readers of the FIFOs.
+inline std::vector<int> open_fifos(const PeerOptions& options) {
+  std::vector<int> fifos;
+  for (const std::string& path : fifo_paths(options.path, options.pipes)) {
+    fifos.push_back(require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open"));
+    require(fcntl(fifos.back(), F_SETFL, O_NONBLOCK), "fcntl");
+  }
+  return fifos;
 }
 
 // How many requests are whole now that `received` bytes came; `partial` is what is left over.

@@ -7,11 +7,11 @@ from . import machine
 FORMAT = 1
 
 
-def heading(folder, root, names):
+def heading(folder, names):
     """What is the same for all workloads of one call."""
     return {
         "format": FORMAT,
-        "sluice": machine.revision(root),
+        "sluice": machine.revision(folder),
         "machine": machine.machine_facts(),
         "build": machine.build_facts(folder),
         "versions": machine.versions(names),

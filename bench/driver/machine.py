@@ -3,7 +3,6 @@ import os
 import pathlib
 import platform
 import re
-import subprocess
 
 from .contenders import Absent, BY_NAME, output
 
@@ -58,17 +57,10 @@ def build_facts(folder):
     return {key: value for key, value in facts.items() if value != ""}
 
 
-def revision(root):
-    """The commit that is measured, with '+' if the tree has changes; '' outside a checkout."""
-    def git(*words):
-        return subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True,
-                              text=True).stdout.strip()
-    try:
-        # Results are written while measuring, and change nothing that is measured.
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+def revision(folder):
+    """The commit that the programs in the folder were built from, as their build has left it there, with '+' if files
+    were changed; 'unknown' if it has not."""
+    return first_line(folder / "revision", r"^(\S+)$") or "unknown"
 
 
 def versions(names):

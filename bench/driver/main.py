@@ -91,7 +91,7 @@ def measure_one(workload, settings, progress):
 def measure_all(settings, progress):
     """Measures one workload after the other and keeps each as soon as it is there."""
     documents = []
-    common = document.heading(settings.bin, ROOT, settings.contenders)
+    common = document.heading(settings.bin, settings.contenders)
     for name in settings.workload:
         started = time.monotonic()
         heading = document.dated(common)

@@ -2,7 +2,6 @@
 import contextlib
 import dataclasses
 import functools
-import io
 import os
 import pathlib
 import tempfile
@@ -11,6 +10,7 @@ from . import contenders as everyone
 from . import figures, machine, needs
 from .processes import Load, NotOffered, Pinning, RunFailed, Server
 from .turns import Baton, take_turns
+from .workloads import options
 
 # The report of every run has these, and none of them is zero.
 POSITIVE = ("messages", "bytes", "window_ns", "server_cpu_ns", "cpu_ns_per_message", "cpu_ns_per_byte",
@@ -43,7 +43,7 @@ class Run:
     """A server with what belongs to it, and the command of its load."""
     server: Server
     places: dict
-    reader: io.IOBase
+    readers: contextlib.ExitStack
     command: list
     cores: set
 
@@ -187,7 +187,7 @@ class Measurement:
         """The report of a load that has ended or ends by itself; its server ends as well."""
         report = load.report()
         # A server that writes to a FIFO must be able to see that nobody reads any more.
-        run.reader.close()
+        run.readers.close()
         run.server.stop()
         self.check(report)
         return report
@@ -213,27 +213,35 @@ class Measurement:
         """A server that listens, and what its load needs."""
         everywhere = set(self.pinning.cores)
         pinned = self.workload.pinned
-        with self.prepared(case, name) as (command, places), first_reader(places["dir"], case.fifo) as reader, \
+        with self.prepared(case, name) as (command, places), first_readers(places["dir"], case.pipes) as readers, \
                 Server(command, self.pinning.server if pinned else everywhere, places["dir"]) as server:
             server.wait_until_it_listens()
-            yield Run(server, places, reader, self.load_command(case, server, places),
+            yield Run(server, places, readers, self.load_command(case, server, places),
                       self.pinning.load if pinned else everywhere)
 
     def watching(self, _server, _places):
         """Looks at a server from its first connection to its end. What it gives is added to the report then."""
         return contextlib.nullcontext({})
 
+    def load_threads(self, case):
+        """Where the server has a core for each of its threads, the load has one for each of the others."""
+        spare = 0 if self.workload.pinned else len(self.pinning.cores) - case.x
+        return options(load_threads=spare) if spare > 1 else ()
+
     def load_command(self, case, server, places):
         window = self.workload.tiny_window if self.settings.tiny else self.workload.window
-        words = case.load + window
+        words = case.load + window + self.load_threads(case)
         return [str(self.folder / "bench_load"), self.workload.load_workload, "--port", str(server.port),
                 "--server-pid", str(server.process.pid), *[word.format(**places) for word in words]]
 
 
-def first_reader(folder, fifo):
-    """A FIFO cannot be opened for writing before somebody reads from it: this one does, and reads nothing."""
-    if not fifo:
-        return io.BytesIO()
-    path = os.path.join(folder, fifo)
-    os.mkfifo(path)
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+@contextlib.contextmanager
+def first_readers(folder, pipes):
+    """FIFOs that have readers, without which they could not be opened for writing, who read nothing; gives what ends
+    these."""
+    with contextlib.ExitStack() as readers:
+        for number in range(pipes):
+            path = os.path.join(folder, f"pipe.{number}")
+            os.mkfifo(path)
+            readers.callback(os.close, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        yield readers

@@ -108,7 +108,7 @@ def measured(settings, progress):
     workload = workloads.BY_NAME[settings.workload]
     if not workload.micro:
         workload = selected(workload, settings.case)
-    heading = document.dated(document.heading(settings.bin, main.ROOT, settings.contenders))
+    heading = document.dated(document.heading(settings.bin, settings.contenders))
     with tempfile.TemporaryDirectory(prefix="sluice-profile-") as work:
         result = micro_profile.measure(workload, settings.case, settings.bin, work, settings.repeat, progress) \
             if workload.micro else kind.measurement(workload, settings.contenders, settings.bin, work, settings, progress).run()

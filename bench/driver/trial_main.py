@@ -56,7 +56,7 @@ def measured(settings, progress):
         folders = folders_of(one, settings, progress)
         if settings.build_only:
             continue
-        heading = document.dated(document.heading(settings.bin, main.ROOT, [trial.CONTENDER]))
+        heading = document.dated(document.heading(settings.bin, [trial.CONTENDER]))
         found = document.with_results(heading, [trial.measure(one, folders, settings.repeat, progress)])
         progress.clear()
         if settings.results:

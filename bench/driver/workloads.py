@@ -24,7 +24,8 @@ class Case:
     """One set of parameters. In the options {dir} is a fresh folder of the run, {shared} one for all runs.
 
     `contenders` narrows those of the workload, and `rounds_of_peers` stands for theirs; `alone`: a lap of all its
-    connections is no small part of a turn; `fifo` is made in {dir} and has a reader while the server starts; `x` is where the case stands in a chart with an axis.
+    connections is no small part of a turn; so many FIFOs `pipes`, named pipe.0 and so on, are made in {dir} and have a
+    reader while the server starts; `x` is where the case stands in a chart with an axis.
     """
     label: str
     load: tuple = ()
@@ -32,7 +33,7 @@ class Case:
     contenders: tuple = ()
     rounds_of_peers: int = 0
     alone: bool = False
-    fifo: str = ""
+    pipes: int = 0
     x: float = 0
 
 
@@ -124,6 +125,7 @@ ECHO = Workload(
 
 
 def stream_case(transport, size, connections, contenders=()):
+    pipes = connections if transport == "pipe" else 0
     server = ("--transport", transport)
     if size == MIB:
         server += ("--owned",)
@@ -131,20 +133,17 @@ def stream_case(transport, size, connections, contenders=()):
         server += ("--path", "{dir}/" + transport)
     label = f"{transport}, {size_text(size)}{' owned' if size == MIB else ''} × {connections}"
     same = options(size=size)
-    return Case(label, server=server + same, contenders=contenders,
-                fifo="pipe" if transport == "pipe" else "",
+    return Case(label, server=server + same + (options(pipes=pipes) if pipes else ()), contenders=contenders,
+                pipes=pipes,
                 load=options(connections=connections) + same + tuple(
                     word for word in server if word != "--owned"))
 
 
 def stream_cases():
-    # Only we have owned buffers in the sense of the word. A pipe has one reader.
-    limit_and_sluice = OURS[:2]
     for transport in ("tcp", "unix", "pipe"):
         for size in (64 * KIB, MIB):
-            for connections in (1, 8) if transport != "pipe" else (1,):
-                yield stream_case(transport, size, connections,
-                                  () if size < MIB else limit_and_sluice)
+            for connections in (1, 8):
+                yield stream_case(transport, size, connections)
 
 
 STREAM = Workload(
@@ -153,7 +152,7 @@ STREAM = Workload(
     "64 KiB at a time, or a shared buffer of 1 MiB.",
     cases=tuple(stream_cases()),
     tiny=(stream_case("tcp", 64 * KIB, 2), stream_case("unix", MIB, 1, OURS[:2]),
-          stream_case("pipe", 64 * KIB, 1, OURS[:2])),
+          stream_case("pipe", 64 * KIB, 2), stream_case("tcp", MIB, 1)),
     contenders=OURS[:2] + PEERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS,
     in_turns=True)
 
@@ -243,7 +242,9 @@ def relay_case(size):
 
 RELAY = Workload(
     "relay", "B11", "Relay", "What arrives on one connection is sent on another one; by hand with splice().",
-    cases=(relay_case(1024 * MIB),), tiny=(relay_case(MIB),), contenders=OURS[:2], main=COST_OF_BYTE,
+    cases=(relay_case(1024 * MIB),), tiny=(relay_case(MIB),),
+    # Passing on what was read has nothing to gather.
+    contenders=OURS[:2] + tuple(name for name in PEERS if name != "asio-gather"), main=COST_OF_BYTE,
     extras=(BYTES, RSS_PEAK), rounds=ROUNDS_OF_CLOSE_GOALS)
 SENDFILE = Workload(
     "sendfile", "B11", "File server", "Each request is answered by a file of 1 GiB; by hand with sendfile().",

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "common/listening_socket.hpp"
+#include "common/messages.hpp"
 #include "common/require.hpp"
 
 namespace bench {
@@ -52,6 +53,11 @@ Descriptor connect_to(const Address& address) {
 
 std::vector<Descriptor> connect_to(const Address& address, std::size_t count) {
   std::vector<Descriptor> connections;
+  if (address.kind == Address::Kind::fifo) {
+    for (const std::string& path : fifo_paths(address.path, count)) {
+      connections.push_back(connect_to({.kind = address.kind, .path = path}));
+    }
+  }
   while (connections.size() < count) {
     connections.push_back(connect_to(address));
   }

@@ -10,7 +10,7 @@ from unittest import mock
 
 from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
 from driver import measure, workloads
-from driver.processes import NotOffered
+from driver.processes import NotOffered, Pinning
 
 TINY_ECHO = ("--tiny", "--workload", "echo", "--contenders", "epoll,sluice")
 
@@ -32,6 +32,24 @@ class RunTest(ProgramsTestCase):
         self.assertEqual(case["rounds"][0]["sluice"]["messages"], 1000)
         self.assertEqual(case["summary"]["sluice"]["server CPU per message"]["ratio_to_epoll"]["median"], 1)
         self.assertGreater(content["machine"]["cores"], 0)
+
+    def test_the_commit_is_that_of_the_programs(self):
+        json_file = self.folder / "all.json"
+        for written, told in ((None, "unknown"), ("0123456789ab+", "0123456789ab+")):
+            if written:
+                (self.folder / "revision").write_text(written + "\n")
+            self.bench(*TINY_ECHO, "--json", json_file)
+            self.assertEqual(json.loads(json_file.read_text())["sluice"], told)
+
+    def test_the_load_has_a_thread_for_each_core_that_the_threads_of_the_server_leave(self):
+        case = workloads.BY_NAME["scaling_echo"].cases[1]
+        self.assertEqual(case.x, 2)
+        for name, cores, words in (("scaling_echo", 6, ("--load-threads", "4")), ("scaling_echo", 3, ()),
+                                   ("scaling_echo", 2, ()), ("echo", 6, ())):
+            settings = types.SimpleNamespace(tiny=True)
+            one = measure.Measurement(workloads.BY_NAME[name], (), self.folder, self.folder, settings, None)
+            one.pinning = Pinning(range(cores))
+            self.assertEqual(one.load_threads(case), words, (name, cores))
 
     def test_says_on_standard_output_what_was_measured(self):
         done = self.bench(*TINY_ECHO)

@@ -13,8 +13,10 @@
 
 #include "byte_workloads.hpp"
 #include "common/listening_socket.hpp"
+#include "common/row.hpp"
 #include "contenders/peer.hpp"
 #include "message_workloads.hpp"
+#include "relay.hpp"
 
 namespace bench::with_asio {
 namespace {
@@ -79,7 +81,7 @@ void serve_tcp(asio::io_context& context, Server<tcp>::Start start) {
 }
 
 void serve_stream(asio::io_context& context, const PeerOptions& options) {
-  const std::string chunk = pattern(options.size);
+  const Row chunk = row_pattern(options.size);
   if (options.transport == "tcp") {
     serve_tcp(context, stream_starter<tcp::socket>(chunk, without_end));
   } else if (options.transport == "unix") {
@@ -92,7 +94,9 @@ void serve_stream(asio::io_context& context, const PeerOptions& options) {
   } else if (options.transport == "pipe") {
     using Pipe = asio::posix::stream_descriptor;
     announce(0);
-    stream_starter<Pipe>(chunk, without_end)(Pipe(context, open_fifo(options.path)));
+    for (const int fifo : open_fifos(options)) {
+      stream_starter<Pipe>(chunk, without_end)(Pipe(context, fifo));
+    }
     context.run();
   } else {
     throw UnknownWorkload("stream --transport " + options.transport);
@@ -109,7 +113,7 @@ void serve_tls(asio::io_context& context, const PeerOptions& options) {
     });
     return;
   }
-  const std::string chunk = pattern(options.size);
+  const Row chunk = row_pattern(options.size);
   serve_tcp(context, [&tls, &chunk](tcp::socket socket) {
     start_after_handshake(std::make_shared<StreamSession<TlsStream>>(
         TlsStream(std::move(socket), tls), chunk, without_end));
@@ -137,6 +141,10 @@ void serve(const PeerOptions& options) {
     serve_stream(context, options);
   } else if (options.workload == "slow") {
     serve_slow(context);
+  } else if (options.workload == "relay" && !options.gather) {
+    serve_tcp(context, [&options](tcp::socket socket) {
+      std::make_shared<Relay>(std::move(socket))->start(options.to);
+    });
   } else if (options.workload == "tls_echo" || options.workload == "tls_stream") {
     serve_tls(context, options);
   } else {

@@ -103,7 +103,7 @@ StartSession find_message_workload(const PeerOptions& options) {
   }
   if (name == "fanout") {
     auto room = std::make_shared<Room>();
-    room->message = std::make_shared<const std::string>(pattern(options.size));
+    room->message = std::make_shared<const Row>(row_pattern(options.size));
     return [queue, room](auto socket) {
       std::make_shared<FanOut>(std::move(socket), queue, *room)->start();
     };

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/row.hpp"
 #include "sessions.hpp"
 
 namespace bench::with_asio {
@@ -20,7 +21,7 @@ enum class Queue {
   gather,      // one async_write for all messages that wait, as a sequence of buffers
 };
 
-using SharedMessage = std::shared_ptr<const std::string>;
+using SharedMessage = std::shared_ptr<const Row>;
 
 inline asio::const_buffer bytes_of(const std::string& message) {
   return asio::buffer(message);

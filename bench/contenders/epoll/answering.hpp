@@ -7,16 +7,14 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "common/descriptor.hpp"
+#include "common/row.hpp"
 #include "reactor.hpp"
 #include "unsent.hpp"
 
 namespace bench {
 
-/// One for all connections of a thread.
-using ReadBuffer = std::vector<char>;
 inline constexpr std::size_t read_buffer_bytes = 256 * 1024;
 
 /// A connection that answers what it reads, and does not read while its peer does not take the

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/messages.hpp"
+#include "common/row.hpp"
 #include "reactor.hpp"
 #include "server.hpp"
 #include "workloads.hpp"
@@ -24,7 +24,7 @@ namespace {
 class Member;
 
 struct Audience {
-  std::string message;
+  Row message;
   std::vector<Member*> members{};
 };
 
@@ -67,7 +67,7 @@ class Member final : public Watched {
   // What is owed is the end of a sequence of messages that are all the same. A peer that is gone is
   // told to its own ready().
   void send_owed() {
-    const std::string& message = audience_.message;
+    const Row& message = audience_.message;
     while (owed_ > 0) {
       const std::size_t rest = (owed_ - 1) % message.size() + 1;
       const ssize_t sent = send(fd(), message.data() + message.size() - rest, rest, MSG_NOSIGNAL);
@@ -85,7 +85,7 @@ class Member final : public Watched {
 }  // namespace
 
 void serve_fanout(CommandLine& options) {
-  Audience audience{pattern(options.number("size", 16384))};
+  Audience audience{row_pattern(options.number("size", 16384))};
   options.reject_the_rest();
   if (audience.message.empty()) {
     throw std::invalid_argument("--size must be positive");

@@ -12,10 +12,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/listening_socket.hpp"
 #include "common/messages.hpp"
 #include "common/require.hpp"
+#include "common/row.hpp"
 #include "reactor.hpp"
 #include "server.hpp"
 #include "workloads.hpp"
@@ -58,22 +60,25 @@ class Streamer final : public Watched {
 // Level-triggered: a peer whose turn ended early comes up again.
 constexpr std::uint32_t stream_events = EPOLLOUT | EPOLLRDHUP;
 
-void serve_fifo(const std::string& path, std::string_view row) {
+void serve_fifos(const std::vector<std::string>& paths, std::string_view row) {
   announce(0);
-  // Blocks until the reader has opened it too.
-  Descriptor fifo(require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open"));
-  require(fcntl(fifo.get(), F_SETFL, O_NONBLOCK), "fcntl");
   Reactor reactor;
-  reactor.watch(std::make_unique<Streamer>(std::move(fifo), row), stream_events);
+  for (const std::string& path : paths) {
+    // Blocks until the reader has opened it too.
+    Descriptor fifo(require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open"));
+    require(fcntl(fifo.get(), F_SETFL, O_NONBLOCK), "fcntl");
+    reactor.watch(std::make_unique<Streamer>(std::move(fifo), row), stream_events);
+  }
   run_until_end_of_input(reactor);
 }
 
 }  // namespace
 
 void serve_stream(CommandLine& options) {
-  const std::string row = row_of(pattern(options.number("size", 65536)));
+  const Row row = row_of(pattern(options.number("size", 65536)));
   const std::string transport = options.text("transport", "tcp");
   const std::string path = options.text("path");
+  const std::size_t pipes = options.number("pipes", 1);
   // The bytes live as long as the program either way.
   (void)options.flag("owned");
   options.reject_the_rest();
@@ -89,7 +94,7 @@ void serve_stream(CommandLine& options) {
   } else if (transport == "unix") {
     serve_unix(path, prepare, stream_events);
   } else if (transport == "pipe") {
-    serve_fifo(path, row);
+    serve_fifos(fifo_paths(path, pipes), row);
   } else {
     throw std::invalid_argument("no transport " + transport);
   }

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "common/messages.hpp"
+#include "common/row.hpp"
 #include "contenders/epoll/server.hpp"
 #include "secured.hpp"
 #include "workloads.hpp"
@@ -24,7 +24,7 @@ constexpr std::size_t turn_bytes = 1024 * 1024;
 
 class SecureStreamer final : public Secured<SecureStreamer> {
  public:
-  SecureStreamer(Descriptor socket, TlsServing& serving, const std::string& row)
+  SecureStreamer(Descriptor socket, TlsServing& serving, std::string_view row)
       : Secured(std::move(socket), serving), row_(std::as_bytes(std::span(row))) {}
 
   void consume() {
@@ -51,7 +51,7 @@ class SecureStreamer final : public Secured<SecureStreamer> {
 
 void serve_tls_stream(CommandLine& options) {
   TlsServing serving(options);
-  const std::string row = row_of(pattern(options.number("size", 65536)));
+  const Row row = row_of(pattern(options.number("size", 65536)));
   options.reject_the_rest();
   if (row.empty()) {
     throw std::invalid_argument("--size must be positive");

@@ -14,6 +14,7 @@
 #include "common/tls_channel.hpp"
 #include "connection.hpp"
 #include "contenders/peer.hpp"
+#include "relay.hpp"
 #include "workloads.hpp"
 
 namespace bench::libevent {
@@ -36,6 +37,8 @@ struct Server {
   // Null: plain.
   TlsContextPointer tls;
   bool is_tcp = true;
+  // 0: it is no relay.
+  std::uint16_t relay_to = 0;
 };
 
 template <class T>
@@ -51,6 +54,10 @@ void on_client(evconnlistener* /*listener*/, evutil_socket_t socket, sockaddr* /
   const Server& server = *static_cast<Server*>(data);
   if (server.is_tcp) {
     send_without_delay(socket);
+  }
+  if (server.relay_to != 0) {
+    relay(server.base.get(), socket, server.relay_to);
+    return;
   }
   bufferevent* const events =
       server.tls == nullptr
@@ -77,7 +84,8 @@ void on_stdin(evutil_socket_t /*input*/, short /*what*/, void* base) {
 
 void serve(const PeerOptions& options) {
   Server server{.base = Base(require_made(event_base_new(), "event_base_new")),
-                .make = find_workload(options)};
+                .make = options.to != 0 ? MakeConnection() : find_workload(options),
+                .relay_to = options.to};
   if (options.workload.starts_with("tls_")) {
     server.tls = tls_server_context(options.certificate, options.key);
   }

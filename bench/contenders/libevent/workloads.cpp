@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/deep_messages.hpp"
+#include "common/row.hpp"
 #include "common/slow_offer.hpp"
 
 namespace bench::libevent {
@@ -123,7 +124,7 @@ class Slow : public Streamer {
 };
 
 struct Room {
-  std::string message;
+  Row message;
   std::unordered_set<Connection*> members;
 };
 
@@ -166,8 +167,8 @@ class Deep : public Connection {
 };
 
 template <class Program, class... Arguments>
-MakeConnection maker(std::string chunk, Arguments... arguments) {
-  return [chunk = std::make_shared<std::string>(std::move(chunk)), arguments...] {
+MakeConnection maker(Row chunk, Arguments... arguments) {
+  return [chunk = std::make_shared<Row>(std::move(chunk)), arguments...] {
     return std::make_unique<Program>(*chunk, arguments...);
   };
 }
@@ -189,14 +190,15 @@ MakeConnection find_workload(const PeerOptions& options) {
   }
   if (name == "stream" || name == "tls_stream") {
     const Lending lending = options.owned ? Lending::borrowed : Lending::copied;
-    return maker<Streamer>(pattern(options.size), std::numeric_limits<std::size_t>::max(), lending);
+    return maker<Streamer>(row_pattern(options.size), std::numeric_limits<std::size_t>::max(),
+                           lending);
   }
   if (name == "slow") {
-    return maker<Slow>(pattern(slow_chunk_bytes));
+    return maker<Slow>(row_pattern(slow_chunk_bytes));
   }
   if (name == "fanout") {
     auto room = std::make_shared<Room>();
-    room->message = pattern(options.size);
+    room->message = row_pattern(options.size);
     return [room] { return std::make_unique<FanOut>(*room); };
   }
   if (name == "deep") {

@@ -6,11 +6,13 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "common/listening_socket.hpp"
 #include "connection.hpp"
 #include "contenders/peer.hpp"
+#include "relay.hpp"
 #include "workloads.hpp"
 
 namespace bench::libuv {
@@ -33,13 +35,16 @@ std::uint16_t bind_port(uv_loop_t* loop, uv_tcp_t& listener) {
   return ntohs(address.sin_port);
 }
 
+// Takes the next client.
+using Accept = std::function<void(uv_stream_t* listener)>;
+
 void on_client(uv_stream_t* listener, int status) {
   if (status >= 0) {
-    Connection::accept((*static_cast<MakeConnection*>(listener->data))(), listener);
+    (*static_cast<Accept*>(listener->data))(listener);
   }
 }
 
-void listen(uv_loop_t* loop, Listener& listener, const PeerOptions& options, MakeConnection& make) {
+void listen(uv_loop_t* loop, Listener& listener, const PeerOptions& options, Accept& accept) {
   std::uint16_t port = 0;
   if (options.transport == "tcp") {
     port = bind_port(loop, listener.tcp);
@@ -48,7 +53,7 @@ void listen(uv_loop_t* loop, Listener& listener, const PeerOptions& options, Mak
     check(uv_pipe_init(loop, &listener.pipe, 0), "uv_pipe_init");
     check(uv_pipe_bind(&listener.pipe, options.path.c_str()), "uv_pipe_bind");
   }
-  listener.stream.data = &make;
+  listener.stream.data = &accept;
   check(uv_listen(&listener.stream, listen_backlog, on_client), "uv_listen");
   announce(port);
 }
@@ -60,17 +65,24 @@ void on_stdin(uv_poll_t* poll, int /*status*/, int /*events*/) {
 }
 
 void serve(const PeerOptions& options) {
-  MakeConnection make = find_workload(options);
+  MakeConnection make;
+  Accept accept = [&](uv_stream_t* of) { accept_relayed(of, options.to); };
+  if (options.workload != "relay") {
+    make = find_workload(options);
+    accept = [&](uv_stream_t* of) { Connection::accept(make(), of); };
+  }
   uv_loop_t* const loop = uv_default_loop();
   uv_poll_t watch_stdin{};
   check(uv_poll_init(loop, &watch_stdin, STDIN_FILENO), "standard input");
   check(uv_poll_start(&watch_stdin, UV_READABLE, on_stdin), "standard input");
   Listener listener{};
-  if (options.transport == "pipe") {
+  if (options.transport == "pipe" && make) {
     announce(0);
-    Connection::open_pipe(make(), loop, open_fifo(options.path));
+    for (const int fifo : open_fifos(options)) {
+      Connection::open_pipe(make(), loop, fifo);
+    }
   } else if (options.transport == "tcp" || options.transport == "unix") {
-    listen(loop, listener, options, make);
+    listen(loop, listener, options, accept);
   } else {
     throw UnknownWorkload(options.workload + " --transport " + options.transport);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/deep_messages.hpp"
+#include "common/row.hpp"
 #include "common/slow_offer.hpp"
 
 namespace bench::libuv {
@@ -113,7 +114,7 @@ class Slow : public Connection {
 };
 
 struct Room {
-  std::string message;
+  Row message;
   std::unordered_set<Connection*> members;
 };
 
@@ -166,7 +167,7 @@ MakeConnection find_workload(const PeerOptions& options) {
     };
   }
   if (name == "stream") {
-    return [chunk = std::make_shared<std::string>(pattern(options.size))] {
+    return [chunk = std::make_shared<Row>(row_pattern(options.size))] {
       return std::make_unique<Stream>(*chunk);
     };
   }
@@ -177,7 +178,7 @@ MakeConnection find_workload(const PeerOptions& options) {
   }
   if (name == "fanout") {
     auto room = std::make_shared<Room>();
-    room->message = pattern(options.size);
+    room->message = row_pattern(options.size);
     return [room] { return std::make_unique<FanOut>(*room); };
   }
   if (name == "deep") {

@@ -160,6 +160,16 @@ function sendFile(path) {
   };
 }
 
+function relay(port) {
+  return (client) => {
+    const target = net.connect({host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true});
+    target.on('error', () => client.destroy());
+    client.on('close', () => target.destroy());
+    client.pipe(target);
+    target.pipe(client);
+  };
+}
+
 function sizeOf(options, otherwise) {
   const size = Number(options.size ?? otherwise);
   if (!Number.isInteger(size) || size <= 0) {
@@ -189,6 +199,8 @@ function findWorkload(name, options) {
       return deep;
     case 'sendfile':
       return sendFile(options.file);
+    case 'relay':
+      return relay(Number(options.to));
     default:
       throw new UnknownWorkload(name);
   }
@@ -209,8 +221,11 @@ function announce(port) {
 function listen(name, options, handle) {
   if (options.transport === 'pipe') {
     announce(0);
-    // Waits for the reader of the FIFO.
-    handle(new net.Socket({fd: fs.openSync(options.path, 'w'), readable: false, writable: true}));
+    for (let number = 0; number < Number(options.pipes ?? 1); ++number) {
+      // Waits for the reader of the FIFO.
+      const fd = fs.openSync(`${options.path}.${number}`, 'w');
+      handle(new net.Socket({fd, readable: false, writable: true}));
+    }
     return;
   }
   let server;
@@ -224,7 +239,7 @@ function listen(name, options, handle) {
     server = tls.createServer(secret, handle);
     server.on('tlsClientError', () => {});
   } else {
-    server = net.createServer({noDelay: true}, handle);
+    server = net.createServer({noDelay: true, allowHalfOpen: name === 'relay'}, handle);
   }
   if (options.transport === 'unix') {
     server.listen({path: options.path, backlog}, () => announce(0));
@@ -244,6 +259,8 @@ function main() {
       path: text,
       size: text,
       pieces: text,
+      pipes: text,
+      to: text,
       owned: {type: 'boolean'},
       cert: text,
       key: text,

@@ -160,6 +160,53 @@ class Deep(Connection):
             self.transport.write(index.to_bytes(8, "little") + rest)
 
 
+class Relay(Connection):
+    """Passes on to the other side what arrives on this one, and does not read faster than that one writes."""
+
+    def __init__(self, other=None, to=None):
+        self.other = other
+        self.to = to
+        self.ended = False
+        self.task = None
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        if self.other is None:
+            self.task = asyncio.ensure_future(self.connect())
+
+    async def connect(self):
+        # Not in connection_made(), after which CPython 3.11 begins to read in any case.
+        self.transport.pause_reading()
+        try:
+            loop = asyncio.get_running_loop()
+            _, self.other = await loop.create_connection(lambda: Relay(self), "127.0.0.1", self.to)
+            self.transport.resume_reading()
+        except OSError:
+            self.transport.abort()
+
+    def data_received(self, data):
+        self.other.transport.write(data)
+
+    def eof_received(self):
+        self.ended = True
+        self.other.transport.write_eof()
+        if self.other.ended:
+            self.other.transport.close()
+        # Open as long as there is another way.
+        return not self.other.ended
+
+    def pause_writing(self):
+        self.other.transport.pause_reading()
+
+    def resume_writing(self):
+        self.other.transport.resume_reading()
+
+    def connection_lost(self, error):
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()
+        super().connection_lost(error)
+
+
 class SendFile(Requests):
     """One file after the other: loop.sendfile must have ended before the next begins."""
 
@@ -211,6 +258,8 @@ def find_workload(options):
         return lambda: FanOut(message, members)
     if name == "deep":
         return Deep
+    if name == "relay":
+        return lambda: Relay(to=options.to)
     # uvloop has no sendfile.
     if name == "sendfile" and options.loop == "asyncio":
         return lambda: SendFile(options.file)
@@ -237,9 +286,9 @@ async def listen(loop, options, make):
         return server
     if options.transport == "pipe":
         print("listening 0", flush=True)
-        # Waits for the reader of the FIFO.
-        fifo = open(options.path, "wb", buffering=0)
-        return await loop.connect_write_pipe(make, fifo)
+        # Each waits for the reader of the FIFO.
+        fifos = [open(f"{options.path}.{number}", "wb", buffering=0) for number in range(options.pipes)]
+        return [await loop.connect_write_pipe(make, fifo) for fifo in fifos]
     raise UnknownWorkload(f"{options.workload} --transport {options.transport}")
 
 
@@ -288,6 +337,8 @@ def parse():
     parser.add_argument("--size", type=positive)
     parser.add_argument("--pieces", type=int, choices=sorted(PIECES), default=2)
     parser.add_argument("--owned", action="store_true", help="bytes are shared here in any case")
+    parser.add_argument("--pipes", type=positive, default=1)
+    parser.add_argument("--to", type=positive)
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--file")

@@ -47,7 +47,7 @@ class Member : public sluice::Protocol {
 }  // namespace
 
 void serve_fanout(CommandLine& options) {
-  Audience audience{sluice::Buffer::take(pattern(options.number("size", 16384)))};
+  Audience audience{sluice::Buffer::copy_of(pattern(options.number("size", 16384)))};
   options.reject_the_rest();
   if (audience.message.empty()) {
     throw std::invalid_argument("--size must be positive");

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 
+#include <cstddef>
 #include <memory>
 #include <sluice/sluice.hpp>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/listening_socket.hpp"
@@ -18,11 +20,12 @@
 namespace bench {
 
 void serve_stream(CommandLine& options) {
-  Chunk chunk{pattern(options.number("size", 65536))};
+  Chunk chunk{row_pattern(options.number("size", 65536))};
   const std::string transport = options.text("transport", "tcp");
   const std::string path = options.text("path");
+  const std::size_t pipes = options.number("pipes", 1);
   if (options.flag("owned")) {
-    chunk.owned = sluice::Buffer::copy_of(chunk.borrowed);
+    chunk.owned = sluice::Buffer::copy_of(std::string_view(chunk.borrowed));
   }
   options.reject_the_rest();
   if (chunk.borrowed.empty()) {
@@ -41,12 +44,14 @@ void serve_stream(CommandLine& options) {
     loop.run_forever();
   } else if (transport == "pipe") {
     announce(0);
-    // Blocks until the reader has opened it too.
-    sluice::Fd fifo(require(open(path.c_str(), O_WRONLY | O_CLOEXEC), "open"));
     sluice::EventLoop loop;
     stop_at_end_of_input(loop);
-    loop.run_until_complete(loop.connect_write_pipe(
-        [&chunk] { return std::make_shared<PipeStreamer>(chunk); }, std::move(fifo)));
+    for (const std::string& fifo : fifo_paths(path, pipes)) {
+      // Blocks until the reader has opened it too.
+      sluice::Fd writing(require(open(fifo.c_str(), O_WRONLY | O_CLOEXEC), "open"));
+      loop.run_until_complete(loop.connect_write_pipe(
+          [&chunk] { return std::make_shared<PipeStreamer>(chunk); }, std::move(writing)));
+    }
     loop.run_forever();
   } else {
     throw std::invalid_argument("no transport " + transport);

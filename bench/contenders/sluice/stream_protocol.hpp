@@ -2,15 +2,17 @@
 
 #include <memory>
 #include <sluice/sluice.hpp>
-#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "common/row.hpp"
 
 namespace bench {
 
 /// Written as bytes that the writer borrows, or, if there is one, as a shared buffer.
 struct Chunk {
-  std::string borrowed;
+  Row borrowed;
   sluice::Buffer owned{};
 };
 
@@ -35,7 +37,7 @@ class Streamer : public Kind {
   void produce() {
     while (!paused_ && !transport_->is_closing()) {
       if (chunk_.owned.empty()) {
-        transport_->write(chunk_.borrowed);
+        transport_->write(std::string_view(chunk_.borrowed));
       } else {
         transport_->write(chunk_.owned);
       }

@@ -3,7 +3,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "common/messages.hpp"
+#include "common/row.hpp"
 #include "contenders/sluice/stream_protocol.hpp"
 #include "tls_serving.hpp"
 #include "workloads.hpp"
@@ -12,7 +12,7 @@ namespace bench {
 
 void serve_tls_stream(CommandLine& options) {
   const auto context = tls_context(options);
-  const Chunk chunk{pattern(options.number("size", 65536))};
+  const Chunk chunk{row_pattern(options.number("size", 65536))};
   options.reject_the_rest();
   if (chunk.borrowed.empty()) {
     throw std::invalid_argument("--size must be positive");
