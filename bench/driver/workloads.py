@@ -249,7 +249,8 @@ RELAY = Workload(
 SENDFILE = Workload(
     "sendfile", "B11", "File server", "Each request is answered by a file of 1 GiB; by hand with sendfile().",
     cases=(bulk_case(1024 * MIB),), tiny=(bulk_case(MIB),), contenders=OURS[:2] + ("asyncio", "uvloop", "node"),
-    main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), server_options=("--file", "{shared}/file"), needs=("file",))
+    main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK), server_options=("--file", "{shared}/file"), needs=("file",),
+    rounds=ROUNDS_OF_CLOSE_GOALS)
 
 
 def tls_case(size, connections):
@@ -265,12 +266,13 @@ CERTIFICATE = ("--cert", "{shared}/cert.pem", "--key", "{shared}/key.pem")
 TLS_ECHO = Workload(
     "tls_echo", "B9", "TLS echo", "Echo over TLS 1.3.",
     cases=(tls_case(KIB, 50), tls_case(64 * KIB, 50)), tiny=(tls_case(KIB, 2),), contenders=TLS_CONTENDERS,
-    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), server_options=CERTIFICATE, needs=("certificate",), in_turns=True)
+    extras=(MESSAGES, LATENCY_P50, LATENCY_P99, RSS_PEAK), server_options=CERTIFICATE, needs=("certificate",),
+    rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 TLS_STREAM = Workload(
     "tls_stream", "B9", "TLS streaming", "Streaming over TLS 1.3.",
     cases=(tls_stream_case(KIB, 1), tls_stream_case(64 * KIB, 1), tls_stream_case(64 * KIB, 8)),
     tiny=(tls_stream_case(64 * KIB, 2),), contenders=TLS_CONTENDERS, main=COST_OF_BYTE, extras=(BYTES, RSS_PEAK),
-    server_options=CERTIFICATE, needs=("certificate",), in_turns=True)
+    server_options=CERTIFICATE, needs=("certificate",), rounds=ROUNDS_OF_CLOSE_GOALS, in_turns=True)
 
 
 def with_threads(case, threads):
