@@ -1,5 +1,6 @@
 """What is computed from the raw values of the rounds. Nothing here measures."""
 import dataclasses
+import math
 import statistics
 
 
@@ -90,6 +91,20 @@ def spread(values):
     if not values:
         return None
     return Spread(statistics.median(values), min(values), max(values), len(values))
+
+
+def range_of_median(values):
+    """The narrowest range between values of the same rank from both ends in which the median of all rounds that could
+    have been measured lies with a probability of 95 %, whatever their distribution; with fewer than six, all of it."""
+    values = sorted(values)
+    rank, tail = 0, 0.5 ** len(values)
+    # The chance that so few lie beyond it on one side.
+    while rank + 1 < len(values) / 2:
+        tail += math.comb(len(values), rank + 1) * 0.5 ** len(values)
+        if 2 * tail > 0.05:
+            break
+        rank += 1
+    return values[rank], values[-1 - rank]
 
 
 def values_of(case, contender, figure):

@@ -6,7 +6,7 @@ import pathlib
 from .contenders import BENCH, OURS, PEERS
 from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, FILLING_P50_AGAINST_QUIET, FILLING_P99_AGAINST_QUIET,
                       Figure, LATENCY_AGAINST_QUIET, MESSAGES, P99_AGAINST_QUIET, RSS_AFTER_DRAIN, RSS_AFTER_WINDOW,
-                      RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, ratios_of, spread,
+                      RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, range_of_median, ratios_of, spread,
                       values_of)
 from .workloads import BY_NAME, Case, FANOUT_MESSAGE_BYTES
 
@@ -111,6 +111,18 @@ def medians_by_case(result, of_case, labels=()):
     return found
 
 
+def undecided_text(result, of_case, labels, bound):
+    """Of which cases the rounds do not tell on which side of the bound they are."""
+    labels_there = []
+    for case in result["cases"]:
+        values = of_case(case) if case["case"] in labels else ()
+        if values:
+            low, high = range_of_median(values)
+            if low <= bound < high:
+                labels_there.append(case["case"])
+    return f"; too close to the bound to be sure: {', '.join(labels_there)}" if labels_there else ""
+
+
 def range_text(by_case, show):
     """All values if they are few; otherwise the least and the greatest, and where the latter is."""
     if len(by_case) <= 4:
@@ -152,6 +164,8 @@ class Ratio:
 
         labels = self.cases or labels_of(result, names)
         verdict = bounded(self.goal, self.wanted(), medians_by_case(result, of_case, labels), self.bound, ratio_text)
+        verdict = dataclasses.replace(
+            verdict, measured=verdict.measured + undecided_text(result, of_case, labels, self.bound))
         return settled(verdict, gaps_of(result, labels, names, of_case))
 
 

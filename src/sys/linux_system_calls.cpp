@@ -96,6 +96,10 @@ class LinuxSystemCalls final : public SystemCalls {
                        count);
   }
 
+  Result<std::size_t> fill_own_pipe(int from, int to, std::size_t count) noexcept override {
+    return count_of(::splice(from, nullptr, to, nullptr, count, SPLICE_F_NONBLOCK));
+  }
+
   Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept override {
     return count_of(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
   }

@@ -98,6 +98,10 @@ class SystemCalls {
   /// where it is.
   virtual Result<std::size_t> splice(int from, std::optional<std::uint64_t> offset, int to,
                                      std::size_t count) noexcept = 0;
+  /// splice() to a pipe whose reading end the caller holds: no SIGPIPE has to be kept away.
+  virtual Result<std::size_t> fill_own_pipe(int from, int to, std::size_t count) noexcept {
+    return splice(from, std::nullopt, to, count);
+  }
   /// fcntl(F_SETPIPE_SZ): at least so much fits from now on; tells how much does.
   virtual Result<std::size_t> set_pipe_size(int fd, std::size_t bytes) noexcept = 0;
   virtual Result<FileStatus> fstat(int fd) noexcept = 0;

@@ -35,7 +35,7 @@ RelayPipe::~RelayPipe() {
 
 SourceResult RelayPipe::fill(int fd, std::span<std::byte> memory) noexcept {
   const auto attempt = [&] {
-    return filling_ == Filling::splice ? sys().splice(fd, std::nullopt, writing_, memory.size())
+    return filling_ == Filling::splice ? sys().fill_own_pipe(fd, writing_, memory.size())
                                        : sys().read(fd, memory);
   };
   const auto call = [&] { return filling_ == Filling::splice ? Call::splice : Call::read; };

@@ -1,4 +1,5 @@
 """The arithmetic of the driver."""
+import math
 import unittest
 import unittest.mock
 
@@ -89,6 +90,22 @@ class PinningTest(unittest.TestCase):
         self.assertEqual(self.described([0, 1], paired),
                          "server on core 1, load on core 0, two hardware threads of the same core")
         self.assertEqual(self.described([3], alone), "server and load share core 3")
+
+
+class RangeOfMedianTest(unittest.TestCase):
+    def test_with_few_values_it_is_all_of_them(self):
+        self.assertEqual(figures.range_of_median([3]), (3, 3))
+        self.assertEqual(figures.range_of_median([5, 1, 4, 2, 3]), (1, 5))
+
+    def test_of_fifteen_it_is_from_the_fourth_to_the_twelfth(self):
+        self.assertEqual(figures.range_of_median(range(15, 0, -1)), (4, 12))
+
+    def test_it_holds_the_median_as_often_as_it_says(self):
+        # All ways in which so many values can lie above and below the true median.
+        for count in (6, 9, 15):
+            low, high = figures.range_of_median(range(1, count + 1))
+            missed = sum(math.comb(count, below) for below in range(count + 1) if below < low or below >= high)
+            self.assertLessEqual(missed / 2 ** count, 0.05)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,12 @@ class RatioGoalTest(JudgeTestCase):
         self.assertIs(verdict.met, False)
         self.assertIn("above the bound: 5 writes", verdict.measured)
 
+    def test_where_the_rounds_do_not_tell_the_side_of_the_bound_it_says_so(self):
+        for ratios, sure in (((100, 104, 106, 109), False), ((100, 101, 102, 104), True), ((106, 107, 108, 109), True)):
+            rounds = [{"epoll": 100, "sluice": ratio} for ratio in ratios]
+            verdict = self.judge(self.goal, *pieces(self.good, rounds))
+            self.assertEqual("too close to the bound to be sure: 5 writes" not in verdict.measured, sure, ratios)
+
     def test_other_cases_do_not_matter(self):
         goal = goals.Ratio("B1", "replies", 1.05, ("depth 16",))
         good = support.fake_case("depth 16", {"epoll": 100, "sluice": 105})

@@ -1,7 +1,11 @@
 """Trials: changes that the library's text still allows, and what is measured and told of them."""
+import concurrent.futures
 import contextlib
 import io
 import os
+import pathlib
+import subprocess
+import tempfile
 import unittest
 
 from support import ROOT, FolderTestCase, ProgramsTestCase, fake_document
@@ -26,6 +30,30 @@ class ChangesTest(FolderTestCase):
                 with self.subTest(trial=one.name, change=change.label):
                     now = (ROOT / change.file).read_text(encoding="utf-8")
                     self.assertNotEqual(change.applied(ROOT), now)
+
+    def test_the_library_compiles_with_each_change(self):
+        changes = [(one.name, change) for one in trials.ALL for change in one.changes]
+        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as compilers:
+            found = compilers.map(lambda named: self.problems_with(named[1]), changes)
+            for (name, change), problems in zip(changes, found):
+                with self.subTest(trial=name, change=change.label):
+                    self.assertEqual(problems, "")
+
+    def test_a_change_that_does_not_compile_is_told(self):
+        change = trials.Change("nonsense", "src/loop/reactor.hpp", "batch = 256;", "batch = nonsense;")
+        self.assertIn("nonsense", self.problems_with(change))
+
+    def problems_with(self, change):
+        """What the compiler says of the file, or of the one that a header belongs to."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as overlay:
+            changed = pathlib.Path(overlay, change.file)
+            changed.parent.mkdir(parents=True)
+            changed.write_text(change.applied(ROOT), encoding="utf-8")
+            source = pathlib.Path(change.file).with_suffix(".cpp")
+            place = changed if changed.suffix == ".cpp" else ROOT / source
+            command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{overlay}/src",
+                       *(f"-I{ROOT / part}" for part in ("src", "include")), str(place)]
+            return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
     def test_each_case_is_one_of_its_workload(self):
         for one in trials.ALL:

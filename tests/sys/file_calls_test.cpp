@@ -82,6 +82,15 @@ TEST_F(FileCalls, SpliceMovesFromAFileToAPipeToASocketToAPipe) {
   EXPECT_EQ(EINVAL, sys_->splice(far_.get(), std::nullopt, near_.get(), 100).error);
 }
 
+TEST_F(FileCalls, APipeOfOnesOwnIsFilledAsBySplice) {
+  EXPECT_EQ(5U, sys_->splice(file_.get(), 20, writing_.get(), 5).value);
+  EXPECT_EQ(5U, sys_->splice(reading_.get(), std::nullopt, near_.get(), 100).value);
+  EXPECT_EQ(5U, sys_->fill_own_pipe(far_.get(), writing_.get(), 100).value);
+  EXPECT_EQ("uvwxy", read_all(reading_.get()));
+  EXPECT_EQ(EAGAIN, sys_->fill_own_pipe(far_.get(), writing_.get(), 100).error);
+  EXPECT_EQ(EINVAL, sys_->fill_own_pipe(far_.get(), near_.get(), 100).error);
+}
+
 TEST_F(FileCalls, AFullPipeWouldBlockEvenIfItsDescriptorBlocks) {
   const std::string text(65536, 'x');
   EXPECT_EQ(text.size(), sys_->write(writing_.get(), as_bytes(text)).value);
