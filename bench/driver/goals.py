@@ -6,8 +6,8 @@ import pathlib
 from .contenders import BENCH, OURS, PEERS
 from .figures import (BYTES_AFTER_ECHO, BYTES_PER_SLOW_READER, FILLING_P50_AGAINST_QUIET, FILLING_P99_AGAINST_QUIET,
                       Figure, LATENCY_AGAINST_QUIET, MESSAGES, P99_AGAINST_QUIET, RSS_AFTER_DRAIN, RSS_AFTER_WINDOW,
-                      RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, range_of_median, ratios_of, spread,
-                      values_of)
+                      RSS_BEFORE, RSS_BEFORE_MESSAGE, RSS_PEAK, RSS_QUEUED, contenders_of, number, range_of_median,
+                      ratios_of, spread, values_of)
 from .workloads import BY_NAME, Case, FANOUT_MESSAGE_BYTES
 
 SLUICE = "sluice"
@@ -15,6 +15,8 @@ SLUICE = "sluice"
 PEAK_ERROR_KIB = 256
 # A message and what connections add may each begin and end in a page of their own.
 PAGES_BYTES = 4 * 4096
+# So many cases are named one by one.
+FEW = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,33 +113,43 @@ def medians_by_case(result, of_case, labels=()):
     return found
 
 
-def undecided_text(result, of_case, labels, bound):
-    """Of which cases the rounds do not tell on which side of the bound they are."""
-    labels_there = []
-    for case in result["cases"]:
-        values = of_case(case) if case["case"] in labels else ()
-        if values:
-            low, high = range_of_median(values)
-            if low <= bound < high:
-                labels_there.append(case["case"])
-    return f"; too close to the bound to be sure: {', '.join(labels_there)}" if labels_there else ""
+def ranges_by_case(result, of_case, labels=()):
+    """Where the median of what `of_case` finds in each case lies, as far as the rounds tell."""
+    found = {case["case"]: of_case(case) for case in result["cases"] if not labels or case["case"] in labels}
+    return {label: range_of_median(values) for label, values in found.items() if values}
 
 
-def range_text(by_case, show):
+def in_brackets(limits, show):
+    """The range as it stands behind its median; nothing where it is one value, or not told."""
+    if limits is None or limits[0] == limits[1]:
+        return ""
+    return f" [{show(limits[0])}..{show(limits[1])}]"
+
+
+def range_text(by_case, show, ranges):
     """All values if they are few; otherwise the least and the greatest, and where the latter is."""
-    if len(by_case) <= 4:
-        return ", ".join(f"{show(value)} ({label})" for label, value in by_case.items())
-    worst = max(by_case, key=by_case.get)
-    return (f"{show(min(by_case.values()))} to {show(by_case[worst])} in {len(by_case)} cases, "
-            f"the most at {worst}")
+    def shown(label):
+        return show(by_case[label]) + in_brackets(ranges.get(label), show)
+
+    if len(by_case) <= FEW:
+        return ", ".join(f"{shown(label)} ({label})" for label in by_case)
+    best, worst = (of(by_case, key=by_case.get) for of in (min, max))
+    return f"{shown(best)} to {shown(worst)} in {len(by_case)} cases, the most at {worst}"
 
 
-def bounded(goal, wanted, by_case, bound, show):
-    """The verdict on figures that must not be above the bound in any case; open if there are none."""
+def bounded(goal, wanted, by_case, bound, show, ranges=None):
+    """The verdict on figures that must not be above the bound in any case; open if there are none.
+
+    It is by the medians. With their ranges it also names the cases of which the rounds do not tell the side.
+    """
+    ranges = ranges or {}
     over = [label for label, value in by_case.items() if value > bound]
-    text = range_text(by_case, show) if by_case else ""
+    close = [label for label, (low, high) in ranges.items() if low <= bound < high]
+    text = range_text(by_case, show, ranges) if by_case else ""
     if over and len(by_case) > 1:
         text += f"; above the bound: {', '.join(over)}"
+    if close:
+        text += f"; too close to the bound to be sure: {', '.join(close)}"
     return Verdict(goal, wanted, text, not over if by_case else None)
 
 
@@ -163,9 +175,8 @@ class Ratio:
             return ratios_of(case, self.contender, main_figure(result), self.against)
 
         labels = self.cases or labels_of(result, names)
-        verdict = bounded(self.goal, self.wanted(), medians_by_case(result, of_case, labels), self.bound, ratio_text)
-        verdict = dataclasses.replace(
-            verdict, measured=verdict.measured + undecided_text(result, of_case, labels, self.bound))
+        verdict = bounded(self.goal, self.wanted(), medians_by_case(result, of_case, labels), self.bound, ratio_text,
+                          ranges_by_case(result, of_case, labels))
         return settled(verdict, gaps_of(result, labels, names, of_case))
 
 
@@ -200,7 +211,7 @@ class AheadOfPeers:
 
     def judge(self, results):
         result = results[self.workload]
-        compared, behind, gaps = {}, [], Gaps()
+        compared, behind, close, gaps = {}, [], [], Gaps()
         peers = self.peers_of(result)
         for peer in peers:
             if peer in result["absent"]:
@@ -214,13 +225,21 @@ class AheadOfPeers:
             by_case = medians_by_case(result, of_case, labels)
             if by_case:
                 compared.setdefault(tuple(by_case), []).append(peer)
-            behind += [f"{ratio_text(value)} of {peer} at {label}" for label, value in by_case.items() if value >= 1]
+            ranges = ranges_by_case(result, of_case, labels)
+            behind += [f"{ratio_text(value)}{in_brackets(ranges[label], ratio_text)} of {peer} at {label}"
+                       for label, value in by_case.items() if value >= 1]
+            unsure = [label for label, (low, high) in ranges.items() if low < 1 <= high]
+            if unsure:
+                where = ", ".join(unsure) if len(unsure) <= FEW else f"{len(unsure)} of {len(ranges)} cases"
+                close.append(f"{peer} at {where}")
         if not compared:
             gaps += Gaps((), ("no peer to compare with",)) + gaps_of(
                 result, labels_of(result, (SLUICE,)), (SLUICE,),
                 lambda case: values_of(case, SLUICE, main_figure(result)))
         groups = "; ".join(f"{', '.join(names)} at {', '.join(labels)}" for labels, names in compared.items())
         measured = f"{'; '.join(behind)}; compared: {groups}" if behind else f"ahead of {groups}" if groups else ""
+        if close:
+            measured += f"; too close to be sure: {'; '.join(close)}"
         verdict = Verdict(self.goal, self.wanted(), measured + absent_text(result, peers),
                           not behind if compared else None)
         return settled(verdict, gaps)

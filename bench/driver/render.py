@@ -103,8 +103,9 @@ def goals_section(results):
     verdicts = goals.judge_all(results)
     rows = [[verdict.goal, verdict.wanted, verdict.measured, MARKS[verdict.met]] for verdict in verdicts]
     met = sum(verdict.met is True for verdict in verdicts)
-    return ["## Goals", "", f"{met} of {len(verdicts)} met.", "",
-            *table(["", "goal", "measured", ""], rows), ""]
+    return ["## Goals", "", f"{met} of {len(verdicts)} met. In brackets behind the median of a ratio: the range "
+            "in which it lies with 95 %, by the ranks of the rounds; with fewer than six, from the least to the "
+            "greatest.", "", *table(["", "goal", "measured", ""], rows), ""]
 
 
 def facts_text(facts):

@@ -52,6 +52,20 @@ class RatioGoalTest(JudgeTestCase):
             verdict = self.judge(self.goal, *pieces(self.good, rounds))
             self.assertEqual("too close to the bound to be sure: 5 writes" not in verdict.measured, sure, ratios)
 
+    def test_the_range_in_which_a_median_lies_stands_behind_it(self):
+        few = [{"epoll": 100, "sluice": ratio} for ratio in (101, 103, 104)]
+        many = [{"epoll": 100, "sluice": ratio} for ratio in range(80, 95)]
+        self.assertEqual(self.judge(self.goal, *pieces(few, many)).measured,
+                         "1.030 [1.010..1.040] (2 writes), 0.870 [0.830..0.910] (5 writes)")
+
+    def test_of_many_cases_the_least_and_the_greatest_median_have_their_ranges(self):
+        labels = [case.label for case in workloads.ECHO.cases]
+        cases = [support.fake_case(label, *({"epoll": 100, "sluice": ratio + number} for ratio in (80, 81, 82)))
+                 for number, label in enumerate(labels)]
+        self.assertEqual(self.judge(goals.Ratio("B2", "echo", 1.05), *cases).measured,
+                         f"0.810 [0.800..0.820] to 0.920 [0.910..0.930] in {len(labels)} cases, "
+                         f"the most at {labels[-1]}")
+
     def test_other_cases_do_not_matter(self):
         goal = goals.Ratio("B1", "replies", 1.05, ("depth 16",))
         good = support.fake_case("depth 16", {"epoll": 100, "sluice": 105})
@@ -106,6 +120,21 @@ class AheadOfPeersTest(JudgeTestCase):
         verdict = self.judge(self.goal, *pieces(self.runs, [{**self.runs[0], "libuv": 80}]))
         self.assertIs(verdict.met, False)
         self.assertTrue(verdict.measured.startswith("1.250 of libuv at 5 writes; compared: "))
+
+    def test_where_the_rounds_do_not_tell_who_is_ahead_it_says_so(self):
+        for costs, measured in (((96, 99, 101), "ahead of "),
+                                ((98, 101, 102), "1.010 [0.980..1.020] of libuv at 5 writes;")):
+            rounds = [{**self.runs[0], "libuv": 100, "sluice": cost} for cost in costs]
+            found = self.judge(self.goal, *pieces(self.runs * 3, rounds)).measured
+            self.assertTrue(found.startswith(measured), found)
+            self.assertTrue(found.endswith("; too close to be sure: libuv at 5 writes"), found)
+
+    def test_many_cases_that_are_close_are_counted(self):
+        goal = goals.AheadOfPeers("B2", "echo")
+        cases = [support.fake_case(case.label, *({**self.runs[0], "libuv": libuv} for libuv in (99, 101, 102)))
+                 for case in workloads.ECHO.cases]
+        self.assertIn(f"; too close to be sure: libuv at {len(cases)} of {len(cases)} cases",
+                      self.judge(goal, *cases).measured)
 
     def test_absent_peers_are_named(self):
         runs = [{name: cost for name, cost in self.runs[0].items() if name != "node"}]

@@ -53,7 +53,8 @@ class SummaryTest(unittest.TestCase):
     def test_goals_are_judged(self):
         text = self.summary(ECHO)
         self.assertEqual(len(rows_of(text, "| B2 | echo: ")), 2)
-        self.assertIn("1.030 (64 B × 1), 1.010 (64 B × 50); sluice and epoll not measured at 64 B × 500, ", text)
+        self.assertIn("1.030 [1.020..1.040] (64 B × 1), 1.010 (64 B × 50); "
+                      "sluice and epoll not measured at 64 B × 500, ", text)
         self.assertIn("| not measured | open |", text)
 
     def test_absence_and_failure_are_told(self):
