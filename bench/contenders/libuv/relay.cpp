@@ -17,6 +17,8 @@ struct End {
   uv_shutdown_t shutdown{};
   Relay* relay = nullptr;
   End* other = nullptr;
+  // Its peer sends no more.
+  bool ended = false;
 };
 
 // Owns itself until both its handles are closed.
@@ -63,7 +65,7 @@ void on_written(uv_write_t* request, int status) {
   End& from = *owned->from;
   if (status < 0) {
     close(*from.relay);
-  } else if (uv_stream_get_write_queue_size(stream_of(from.other->socket)) == 0) {
+  } else if (!from.ended && uv_stream_get_write_queue_size(stream_of(from.other->socket)) == 0) {
     read(from);
   }
 }
@@ -84,6 +86,7 @@ void pass_on(End& from, std::unique_ptr<char[]> bytes, std::size_t size) {
 }
 
 void on_end(End& from) {
+  from.ended = true;
   const auto after = [](uv_shutdown_t* request, int status) {
     Relay& relay = *end_of(request->handle->data).relay;
     if (status < 0 || ++relay.ended == 2) {
@@ -110,7 +113,7 @@ void read(End& end) {
       close(*self.relay);
     }
   };
-  // It reads already, or is at its end: either is told by the status, and all is well.
+  // That it reads already is told by the status, and all is well.
   (void)uv_read_start(stream_of(end.socket), allocate, on_read);
 }
 

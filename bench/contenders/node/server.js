@@ -164,7 +164,7 @@ function relay(port) {
   return (client) => {
     const target = net.connect({host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true});
     target.on('error', () => client.destroy());
-    client.on('close', () => target.destroy());
+    client.on('error', () => target.destroy());
     client.pipe(target);
     target.pipe(client);
   };
