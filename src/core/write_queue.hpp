@@ -79,6 +79,7 @@ class WriteQueue {
 
   /// All of the queue, which is one segment and no external range. Closes the lane.
   [[nodiscard]] Bytes only_piece() noexcept {
+    check(segment_count_ == 1 && !in_flight() && !has_external(), "the queue is one piece");
     close_lane();
     return head_->bytes;
   }

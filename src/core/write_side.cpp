@@ -164,7 +164,7 @@ void WriteSide::send_frame(Bytes header, Bytes payload) {
       })) {
     return;
   }
-  note_rest(result);
+  note_rest(result, bytes);
   if (result.count > 0) {
     request_resume_if_low();
   }
@@ -237,7 +237,7 @@ void WriteSide::send_with(Bytes borrowed) {
   if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
     return;
   }
-  note_rest(result);
+  note_rest(result, offered);
   if (result.count > 0) {
     request_resume_if_low();
   }
@@ -311,12 +311,7 @@ bool WriteSide::push_out() {
   std::size_t offered = 0;
   const SinkResult result =
       queue_.segment_count() == 1 ? offer_only_piece(offered) : offer_front({}, offered);
-  if (result.progressed()) {
-    advance(result, offered);
-    return true;
-  }
-  static_cast<void>(take_result(result, offered));
-  return false;
+  return take_result(result, offered) && result.progressed();
 }
 
 // As a rule there is no other.
@@ -359,15 +354,17 @@ void WriteSide::note_attempt(const SinkResult& result, std::size_t offered) {
   }
 }
 
-// Where the queue's front stands after an attempt that did not take all.
-void WriteSide::note_rest(const SinkResult& result) {
+// Where the queue's front stands after an attempt, once what was taken is out of it.
+void WriteSide::note_rest(const SinkResult& result, std::size_t offered) {
+  const bool sink_took_all = result.kind == SinkResult::Kind::accepted && result.count == offered;
   if (queue_.empty()) {
     flow_ = FlowState::idle;
-  } else if (result.kind != SinkResult::Kind::enough) {
-    flow_ = FlowState::blocked;
-  } else {
+  } else if (sink_took_all || result.kind == SinkResult::Kind::enough) {
+    // There was more than one call can offer, or the sink wants no more for now.
     flow_ = FlowState::dirty;
     host_->request_flush();
+  } else {
+    flow_ = FlowState::blocked;
   }
 }
 
@@ -376,7 +373,9 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   switch (result.kind) {
     case SinkResult::Kind::accepted:
     case SinkResult::Kind::enough:
-      advance(result, offered);
+      bytes_written_ += result.count;
+      queue_.acknowledge(result.count);
+      note_rest(result, offered);
       return true;
     case SinkResult::Kind::would_block:
       flow_ = FlowState::blocked;
@@ -390,20 +389,6 @@ bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
       return false;
   }
   return false;
-}
-
-void WriteSide::advance(const SinkResult& result, std::size_t offered) {
-  bytes_written_ += result.count;
-  queue_.acknowledge(result.count);
-  if (queue_.empty()) {
-    flow_ = FlowState::idle;
-  } else if (result.kind == SinkResult::Kind::accepted && result.count < offered) {
-    flow_ = FlowState::blocked;
-  } else {
-    // The sink had enough, or there was more than one call can offer.
-    flow_ = FlowState::dirty;
-    host_->request_flush();
-  }
 }
 
 void WriteSide::flush_what_is_due(FlushCause cause) {

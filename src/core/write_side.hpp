@@ -234,9 +234,8 @@ class WriteSide {
   [[nodiscard]] SinkResult offer_only_piece(std::size_t& offered);
   [[nodiscard]] SinkResult offer_front(Bytes borrowed, std::size_t& offered);
   void note_attempt(const SinkResult& result, std::size_t offered);
-  void note_rest(const SinkResult& result);
+  void note_rest(const SinkResult& result, std::size_t offered);
   [[nodiscard]] bool take_result(const SinkResult& result, std::size_t offered);
-  void advance(const SinkResult& result, std::size_t offered);
   [[nodiscard]] bool push_ranges();
   [[nodiscard]] bool push_range(std::size_t& budget);
   [[nodiscard]] bool fetch_range();
