@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,7 +41,7 @@ class Slab {
   /// Wherever the allocator has placed it.
   static constexpr std::size_t capacity = allocated_bytes - 144;
 
-  Slab() noexcept : storage(fast_copy_begin(memory_.data())) {}
+  Slab() noexcept : storage(fast_copy_begin(memory_)) {}
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
@@ -54,7 +53,7 @@ class Slab {
   std::byte* const storage;
 
  private:
-  std::array<std::byte, capacity + fast_copy_slack> memory_;
+  std::byte memory_[capacity + fast_copy_slack];
 };
 static_assert(sizeof(Slab) + 16 <= Slab::allocated_bytes);
 
