@@ -405,7 +405,9 @@ class Scaling:
         measured = f"{ratio_text(rate)} times the messages, each at {ratio_text(cost)} of the CPU"
         threads = int(max(case["x"] for case in result["cases"]))
         met = rate >= self.bound
-        if result["cores"] < threads + 1:
+        if share := result.get("percent_of_core"):
+            measured += f", with {share} % of a core for each thread of the server"
+        elif result["cores"] < threads + 1:
             measured += (f"; this machine has {result['cores']} cores, and {threads + 1} are needed for {threads} "
                          "threads and the load")
             met = None

@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 
 from . import contenders as everyone
-from . import figures, machine, needs
+from . import figures, machine, needs, shares
 from .processes import Load, NotOffered, Pinning, RunFailed, Server
 from .turns import Baton, take_turns
 from .workloads import options
@@ -67,6 +67,7 @@ class Measurement:
         self.settings = settings
         self.progress = progress
         self.pinning = Pinning()
+        self.shares_in, self.no_shares = self.find_shares()
         self.failures = []
         self.absent = {}
         self.not_offered = {}
@@ -83,7 +84,8 @@ class Measurement:
             "workload": self.workload.name,
             "goal": self.workload.goal,
             "tiny": self.settings.tiny,
-            "pinning": self.pinning.describe() if self.workload.pinned else "not pinned",
+            "pinning": self.describe_cores(),
+            "percent_of_core": shares.SHARE_PERCENT if self.shares_in else None,
             "cores": len(self.pinning.cores),
             "load_average_before": average,
             "repeat": self.settings.repeat,
@@ -91,6 +93,23 @@ class Measurement:
             "failures": self.failures,
             "cases": cases,
         }
+
+    def find_shares(self):
+        """Where groups for the server's threads are made, if they need shares of a core; else, or why not, a text."""
+        most = max(case.x for case in self.workload.cases) + 1 if not self.workload.pinned and self.workload.cases else 0
+        if most <= len(self.pinning.cores):
+            return None, None
+        try:
+            return shares.provide(), None
+        except shares.Unavailable as reason:
+            return None, str(reason)
+
+    def describe_cores(self):
+        if self.workload.pinned:
+            return self.pinning.describe()
+        if self.shares_in:
+            return f"not pinned, and each thread of the server has {shares.SHARE_PERCENT} % of a core"
+        return "not pinned" + (f"; no shares of a core, since: {self.no_shares}" if self.no_shares else "")
 
     def find_contenders(self):
         for name in list(self.names):
@@ -214,8 +233,11 @@ class Measurement:
         everywhere = set(self.pinning.cores)
         pinned = self.workload.pinned
         with self.prepared(case, name) as (command, places), first_readers(places["dir"], case.pipes) as readers, \
+                shares.Shares(self.shares_in) as of_threads, \
                 Server(command, self.pinning.server if pinned else everywhere, places["dir"]) as server:
             server.wait_until_it_listens()
+            if self.shares_in:
+                of_threads.give(server.process.pid, case.x)
             yield Run(server, places, readers, self.load_command(case, server, places),
                       self.pinning.load if pinned else everywhere)
 

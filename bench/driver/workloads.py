@@ -14,6 +14,8 @@ ROUNDS = 5
 ROUNDS_OF_CLOSE_GOALS = 15
 COMPILED_PEERS = ("libuv", "asio-queue", "asio-gather", "libevent")
 WINDOW = ("--warm-up-ms", "150", "--window-ms", "400")
+# A hundred times as long as the period in which a thread has its share of a core.
+LONG_WINDOW = ("--warm-up-ms", "200", "--window-ms", "1000")
 # Connections of which each has a message many times in a turn.
 MOST_IN_TURNS = 1000
 TINY_WINDOW = ("--warm-up-ms", "10", "--window-ms", "50")
@@ -280,12 +282,16 @@ def with_threads(case, threads):
 
 
 def scaling(workload, case):
-    """The workload served by one thread and by two. Nothing is pinned: the threads find their cores."""
+    """The workload served by one thread and by two. Nothing is pinned: the threads find their cores, or shares of them.
+
+    A core that the server's threads have to share with the load would tell of the load.
+    """
     return Workload(
         f"scaling_{workload.name}", f"{workload.goal}", f"{workload.title}, one thread and two",
         f"{case.label}. One loop for each thread of the server, connections shared by the kernel.",
         cases=(with_threads(case, 1), with_threads(case, 2)), tiny=(with_threads(workload.tiny[0], 2),),
-        contenders=OURS[:2], extras=(MESSAGES, RSS_PEAK), server=workload.name, load=workload.name, pinned=False)
+        contenders=OURS[:2], extras=(MESSAGES, RSS_PEAK), server=workload.name, load=workload.name,
+        rounds=ROUNDS_OF_CLOSE_GOALS, window=LONG_WINDOW, pinned=False)
 
 
 MICRO = Workload(

@@ -247,6 +247,15 @@ class OwnFiguresTest(JudgeTestCase):
         cases[1]["rounds"][0]["sluice"]["messages"] = 1000
         self.assertIs(self.judge(goal, *cases, cores=4).met, False)
 
+    def test_scaling_is_judged_where_each_thread_has_its_share_of_a_core(self):
+        goal = goals.Scaling("", "scaling_echo", 1.8)
+        cases = [support.fake_case(label, {"sluice": 100}, x=x) for label, x in (("1 thread", 1), ("2 threads", 2))]
+        for times, met in ((1.9, True), (1.7, False)):
+            cases[1]["rounds"][0]["sluice"]["messages"] = 1000 * times
+            verdict = self.judge(goal, *cases, percent_of_core=20)
+            self.assertIs(verdict.met, met)
+            self.assertIn("with 20 % of a core for each thread of the server", verdict.measured)
+
     def test_a_busy_neighbour_is_judged_while_it_fills_and_by_the_tail(self):
         judged = {goal.figure for goal in goals.ALL if goal.workload == "slow"}
         self.assertLessEqual({figures.LATENCY_AGAINST_QUIET, figures.P99_AGAINST_QUIET,
