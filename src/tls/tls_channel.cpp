@@ -60,6 +60,10 @@ class Row {
   explicit Row(std::span<const Bytes> pieces) noexcept : pieces_(pieces) {}
 
   [[nodiscard]] bool empty() const noexcept { return pieces_.empty(); }
+  [[nodiscard]] bool is_shorter_than(std::size_t count) const noexcept {
+    Row rest = *this;
+    return rest.skip(count) < count;
+  }
   /// Leaves out so many bytes, or as many as there are; returns how many.
   std::size_t skip(std::size_t count) noexcept {
     std::size_t skipped = 0;
@@ -187,7 +191,9 @@ SinkResult TlsChannel::encrypt(std::span<const Bytes> pieces) noexcept {
     if (row.empty()) {
       return SinkResult::accepted(gone);
     }
-    if (worked >= most_bytes_at_once) {
+    // A short record costs what a full one does, and what is written next may fill it.
+    const bool better_waits = worked > 0 && row.is_shorter_than(record_bytes);
+    if (better_waits || worked >= most_bytes_at_once) {
       return SinkResult::enough(gone);
     }
     if (!encrypt_records(row)) {

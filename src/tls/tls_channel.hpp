@@ -32,7 +32,8 @@ class TlsChannel final : public transports::SecureChannel {
  public:
   /// A record holds so much plaintext.
   static constexpr std::size_t record_bytes = 16 * 1024;
-  /// So many leave in one call.
+  /// So many leave in one call. A rest that would not fill another one waits for what is written
+  /// next, until a turn ends.
   static constexpr std::size_t records_at_once = 4;
   /// What one write() encrypts at most, and one read() decrypts.
   static constexpr std::size_t most_bytes_at_once = 256 * 1024;

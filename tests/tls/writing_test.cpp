@@ -126,6 +126,33 @@ TEST_F(TlsWriting, RecordsAreFullUnderLoad) {
             static_cast<std::ptrdiff_t>(200'000 / full_record - 1));
 }
 
+// 65 writes of 1 KiB pass the high mark and leave, one more than fills four records.
+TEST_F(TlsWriting, WhatDoesNotFillARecordWaitsForWhatIsWrittenNextInTheTurn) {
+  open();
+  kernel().set_room(fd(), ScriptedKernel::no_limit);
+  const auto before = kernel().count_calls("send") + kernel().count_calls("sendmsg");
+  in_turn([&] {
+    for (int i = 0; i < 4 * 65; ++i) {
+      put(1024);
+    }
+  });
+  EXPECT_EQ(size(), 0U);
+  EXPECT_LE(kernel().count_calls("send") + kernel().count_calls("sendmsg"), before + 5);
+  expect_delivered();
+  const auto& records = peer().records();
+  EXPECT_EQ(std::ranges::count_if(records,
+                                  [](std::size_t size) { return size < full_record * 15 / 16; }),
+            1);
+}
+
+TEST_F(TlsWriting, ARestThatDoesNotFillARecordLeavesInItsTurn) {
+  open();
+  kernel().set_room(fd(), ScriptedKernel::no_limit);
+  in_turn([&] { put(4 * full_record + 1); });
+  EXPECT_EQ(size(), 0U);
+  expect_delivered();
+}
+
 TEST_F(TlsWriting, TheWritesOfATurnShareARecordAndACall) {
   open();
   const auto before = kernel().count_calls("send") + kernel().count_calls("sendmsg");
