@@ -140,9 +140,9 @@ TEST_F(TlsWriting, WhatDoesNotFillARecordWaitsForWhatIsWrittenNextInTheTurn) {
   EXPECT_LE(kernel().count_calls("send") + kernel().count_calls("sendmsg"), before + 5);
   expect_delivered();
   const auto& records = peer().records();
-  EXPECT_EQ(std::ranges::count_if(records,
-                                  [](std::size_t size) { return size < full_record * 15 / 16; }),
-            1);
+  EXPECT_EQ(
+      std::ranges::count_if(records, [](std::size_t size) { return size < full_record * 15 / 16; }),
+      1);
 }
 
 TEST_F(TlsWriting, ARestThatDoesNotFillARecordLeavesInItsTurn) {

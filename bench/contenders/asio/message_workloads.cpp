@@ -1,8 +1,8 @@
 #include "message_workloads.hpp"
 
 #include <cstdint>
-#include <set>
 #include <utility>
+#include <vector>
 
 #include "common/deep_messages.hpp"
 
@@ -63,7 +63,7 @@ class FanOut;
 
 struct Room {
   SharedMessage message;
-  std::set<FanOut*> members;
+  std::vector<FanOut*> members;
 };
 
 class FanOut : public QueuedSession<SharedMessage> {
@@ -72,8 +72,8 @@ class FanOut : public QueuedSession<SharedMessage> {
       : QueuedSession(std::move(socket), queue), room_(room) {}
 
  private:
-  void opened() override { room_.members.insert(this); }
-  void ended() override { room_.members.erase(this); }
+  void opened() override { room_.members.push_back(this); }
+  void ended() override { std::erase(room_.members, this); }
   void received(std::string_view data) override {
     for (std::size_t left = data.size(); left > 0; --left) {
       for (FanOut* const member : room_.members) {

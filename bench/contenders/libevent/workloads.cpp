@@ -5,8 +5,8 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "common/deep_messages.hpp"
 #include "common/row.hpp"
@@ -125,7 +125,7 @@ class Slow : public Streamer {
 
 struct Room {
   Row message;
-  std::unordered_set<Connection*> members;
+  std::vector<Connection*> members;
 };
 
 class FanOut : public Connection {
@@ -133,10 +133,10 @@ class FanOut : public Connection {
   explicit FanOut(Room& room) : room_(room) {}
   FanOut(const FanOut&) = delete;
   FanOut& operator=(const FanOut&) = delete;
-  ~FanOut() override { room_.members.erase(this); }
+  ~FanOut() override { std::erase(room_.members, this); }
 
  private:
-  void opened() override { room_.members.insert(this); }
+  void opened() override { room_.members.push_back(this); }
   void received(evbuffer* input) override {
     for (std::size_t left = take_all(input); left > 0; --left) {
       for (Connection* const member : room_.members) {

@@ -4,8 +4,8 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "common/deep_messages.hpp"
 #include "common/row.hpp"
@@ -115,7 +115,7 @@ class Slow : public Connection {
 
 struct Room {
   Row message;
-  std::unordered_set<Connection*> members;
+  std::vector<Connection*> members;
 };
 
 class FanOut : public Connection {
@@ -123,13 +123,13 @@ class FanOut : public Connection {
   explicit FanOut(Room& room) : room_(room) {}
 
  private:
-  void opened() override { room_.members.insert(this); }
-  void closing() override { room_.members.erase(this); }
+  void opened() override { room_.members.push_back(this); }
+  void closing() override { std::erase(room_.members, this); }
   void received(std::unique_ptr<char[]> /*bytes*/, std::size_t size) override {
     for (std::size_t left = size; left > 0; --left) {
-      // A write that fails closes its connection, which leaves the room at once.
-      for (auto member = room_.members.begin(); member != room_.members.end();) {
-        (*member++)->write_borrowed(room_.message);
+      // From the end: a write that fails closes its connection, which leaves the room at once.
+      for (std::size_t behind = room_.members.size(); behind > 0; --behind) {
+        room_.members[behind - 1]->write_borrowed(room_.message);
       }
     }
   }

@@ -5,8 +5,8 @@
 #include <sluice/sluice.hpp>
 #include <stdexcept>
 #include <system_error>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "common/messages.hpp"
 #include "serving.hpp"
@@ -17,7 +17,7 @@ namespace {
 
 struct Audience {
   sluice::Buffer message;
-  std::unordered_set<std::shared_ptr<sluice::Transport>> members{};
+  std::vector<std::shared_ptr<sluice::Transport>> members{};
 };
 
 class Member : public sluice::Protocol {
@@ -25,7 +25,7 @@ class Member : public sluice::Protocol {
   explicit Member(Audience& audience) : audience_(audience) {}
   void connection_made(std::shared_ptr<sluice::Transport> transport) override {
     transport_ = transport;
-    audience_.members.insert(std::move(transport));
+    audience_.members.push_back(std::move(transport));
   }
   void data_received(sluice::Bytes data) override {
     for (std::size_t i = 0; i < data.size(); ++i) {
@@ -35,7 +35,7 @@ class Member : public sluice::Protocol {
     }
   }
   void connection_lost(std::error_code /*error*/) override {
-    audience_.members.erase(transport_);
+    std::erase(audience_.members, transport_);
     transport_.reset();
   }
 
