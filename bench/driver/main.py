@@ -1,6 +1,7 @@
 """The command lines of bench/run and bench/growth."""
 import argparse
 import dataclasses
+import os
 import pathlib
 import sys
 import tempfile
@@ -130,6 +131,7 @@ def list_all():
         print(f"{workload.name:20} {workload.goal:4} {len(workload.cases):2} cases  {workload.title}")
     for contender in contenders.ALL:
         print(f"{contender.name:20} {contender.title}")
+    return 0
 
 
 def is_built(program, folder):
@@ -141,10 +143,17 @@ def is_built(program, folder):
 
 
 def carried_out(program, work):
-    """The exit status that `work` returns, given a line for its progress; 1 if it fails, 130 if it is interrupted."""
+    """The exit status that `work` returns, given a line for its progress; 1 if it fails or nobody reads what it says, 130
+    if it is interrupted."""
     progress = Progress()
     try:
-        return work(progress)
+        status = work(progress)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left of it must not fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except RunFailed as problem:
         progress.clear()
         print(f"{program}: {problem}", file=sys.stderr)
@@ -172,8 +181,7 @@ def measured(settings, preset, progress):
 def run(arguments, preset):
     settings = parse(arguments, preset)
     if settings.list:
-        list_all()
-        return 0
+        return carried_out(preset.program, lambda _: list_all())
     if settings.render:
         render.render_folder(settings.results or RESULTS)
         return 0

@@ -4,11 +4,12 @@ import functools
 import json
 import os
 import pathlib
+import subprocess
 import types
 import unittest
 from unittest import mock
 
-from support import INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
+from support import BENCH, INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
 from driver import measure, workloads
 from driver.processes import NotOffered, Pinning
 
@@ -118,6 +119,15 @@ class Offering(measure.Measurement):
         if (name, case.label) in self.lacking:
             raise NotOffered("not that")
         return fake_report(100)
+
+
+class OutputTest(unittest.TestCase):
+    def test_a_reader_that_has_seen_enough_is_no_error(self):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([str(BENCH / "run"), "--list"], check=False, stdout=write, stderr=subprocess.PIPE, text=True)
+        os.close(write)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
 
 
 class NotOfferedTest(unittest.TestCase):
