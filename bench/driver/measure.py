@@ -95,9 +95,8 @@ class Measurement:
         }
 
     def find_shares(self):
-        """Where groups for the server's threads are made, if they need shares of a core; else, or why not, a text."""
-        most = max(case.x for case in self.workload.cases) + 1 if not self.workload.pinned and self.workload.cases else 0
-        if most <= len(self.pinning.cores):
+        """Where groups for the server's threads are made, if they need shares of a core, and a text why they have none."""
+        if self.workload.pinned or max(case.x for case in self.workload.cases) < len(self.pinning.cores):
             return None, None
         try:
             return shares.provide(), None
