@@ -46,9 +46,10 @@ class Run:
     readers: contextlib.ExitStack
     command: list
     cores: set
+    descriptors: tuple
 
     def loaded(self, options=()):
-        return Load([*self.command, *options], self.cores)
+        return Load([*self.command, *options], self.cores, self.descriptors)
 
 
 def throw(reason):
@@ -221,8 +222,9 @@ class Measurement:
     @contextlib.contextmanager
     def prepared(self, case, name):
         """The command of a server and the places that it may use."""
-        with tempfile.TemporaryDirectory(dir=self.work) as own:
-            places = {"dir": own, "shared": str(self.work), "free_port": needs.free_port()}
+        with tempfile.TemporaryDirectory(dir=self.work) as own, needs.target() as target:
+            places = {"dir": own, "shared": str(self.work), "target": target.fileno(),
+                      "target_port": target.getsockname()[1]}
             words = case.server + self.workload.server_options
             yield [*self.command_of(name), *[word.format(**places) for word in words]], places
 
@@ -238,7 +240,8 @@ class Measurement:
             if self.shares_in:
                 of_threads.give(server.process.pid, case.x)
             yield Run(server, places, readers, self.load_command(case, server, places),
-                      self.pinning.load if pinned else everywhere)
+                      self.pinning.load if pinned else everywhere,
+                      (places["target"],) if "{target}" in case.load else ())
 
     def watching(self, _server, _places):
         """Looks at a server from its first connection to its end. What it gives is added to the report then."""

@@ -13,10 +13,9 @@ def provide(names, folder, tiny):
         MAKERS[name](folder, tiny)
 
 
-def free_port():
-    """A port of the loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+def target():
+    """A socket that listens on the loopback, for the load: a port that is only looked up may be another's in a moment."""
+    return socket.create_server(("127.0.0.1", 0))
 
 
 def certificate(folder, _tiny):

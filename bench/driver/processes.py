@@ -162,10 +162,11 @@ class Server(Child):
 
 
 class Load(Child):
-    """A load process from its start to its end."""
+    """A load process from its start to its end; it has the given descriptors open."""
 
-    def __init__(self, command, cores):
-        self.process = started(command, cores, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, command, cores, descriptors=()):
+        self.process = started(command, cores, pass_fds=descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
 
     def poll(self):
         return self.process.poll()

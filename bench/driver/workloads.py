@@ -23,7 +23,8 @@ TINY_WINDOW = ("--warm-up-ms", "10", "--window-ms", "50")
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One set of parameters. In the options {dir} is a fresh folder of the run, {shared} one for all runs.
+    """One set of parameters. In the options {dir} is a fresh folder of the run, {shared} one for all runs, {target_port}
+    a port that listens and {target} its descriptor, which the load has open.
 
     `contenders` narrows those of the workload, and `rounds_of_peers` stands for theirs; `alone`: a lap of all its
     connections is no small part of a turn; so many FIFOs `pipes`, named pipe.0 and so on, are made in {dir} and have a
@@ -236,9 +237,8 @@ def bulk_case(size, server=(), load=()):
 
 
 def relay_case(size):
-    # The load listens where the relay connects to.
-    target = ("--to", "{free_port}")
-    return bulk_case(size, server=target, load=target)
+    # The load accepts where the relay connects to.
+    return bulk_case(size, server=("--to", "{target_port}"), load=("--listener", "{target}"))
 
 
 RELAY = Workload(

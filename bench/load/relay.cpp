@@ -16,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/listening_socket.hpp"
 #include "common/messages.hpp"
 #include "common/require.hpp"
 #include "connection.hpp"
@@ -90,13 +89,13 @@ std::string verify(const Pair& pair) {
 
 Report load_relay(CommandLine& options) {
   const Target target(options);
-  const std::size_t port = options.number("to", 0);
+  const Descriptor listener(static_cast<int>(options.number("listener", 0)));
   const std::size_t bytes = options.number("bytes", std::size_t{1} << 30) / target.connections;
   options.reject_the_rest();
-  if (port == 0 || port > UINT16_MAX || bytes < message_bytes) {
-    throw std::invalid_argument("relay needs --to PORT, and 64 KiB in --bytes for each connection");
+  if (listener.get() <= STDERR_FILENO || bytes < message_bytes) {
+    throw std::invalid_argument(
+        "relay needs --listener FD, and 64 KiB in --bytes for each connection");
   }
-  const Descriptor listener = listen_on_loopback(static_cast<std::uint16_t>(port));
   Report report;
   report.sha256 = verify(connect_pair(target.address, listener.get()));
 

@@ -4,12 +4,13 @@ import functools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import types
 import unittest
 from unittest import mock
 
-from support import BENCH, INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
+from support import BENCH, FolderTestCase, INTERRUPTING_LOAD, ProgramsTestCase, SPOILING_ECHO, fake_report
 from driver import measure, workloads
 from driver.processes import NotOffered, Pinning
 
@@ -119,6 +120,18 @@ class Offering(measure.Measurement):
         if (name, case.label) in self.lacking:
             raise NotOffered("not that")
         return fake_report(100)
+
+
+class TargetTest(FolderTestCase):
+    def test_the_port_that_a_relay_connects_to_is_taken_before_the_relay_starts(self):
+        one = Offering(workloads.RELAY, (), self.folder, self.folder, types.SimpleNamespace(tiny=True), None)
+        case = one.cases[0]
+        with one.prepared(case, "epoll") as (command, places):
+            self.assertEqual(command, ["--to", str(places["target_port"])])
+            with socket.socket() as other, self.assertRaisesRegex(OSError, "in use"):
+                other.bind(("127.0.0.1", places["target_port"]))
+            server = types.SimpleNamespace(port=1, process=types.SimpleNamespace(pid=2))
+            self.assertIn(f"--listener {places['target']}", " ".join(one.load_command(case, server, places)))
 
 
 class OutputTest(unittest.TestCase):
