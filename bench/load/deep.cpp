@@ -29,8 +29,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// 2 MB, more than the kernels hold.
+// 2 MB, as a rule more than the kernels hold.
 constexpr std::uint64_t clogging_writes = 20'000;
+constexpr std::uint64_t most_clogging_requests = 16;
 constexpr std::uint64_t verified_writes = clogging_writes;
 
 class Client {
@@ -58,25 +59,19 @@ class Client {
       receive_all(questions_.get(), answer);
     }
   }
-  /// Makes the server wait: the kernels hold all they take, and what comes now has to be kept.
-  /// An acknowledgement may come 40 ms late and let the server go on: so it is watched for longer.
-  void clog(const ServerProcess& server) {
-    static constexpr int calm_looks = 10;
-    static constexpr auto between_looks = std::chrono::milliseconds(10);
-    // Whoever writes on needs more, whoever has a timer of its own less.
-    static constexpr auto at_rest = std::chrono::microseconds(50);
-    request(clogging_writes);
-    int waited = 0;
-    auto worked = server.cpu_time_at_rest();
-    for (int calm = 0; calm < calm_looks;) {
-      std::this_thread::sleep_for(between_looks);
-      const int waiting = waiting_bytes(queue_.get());
-      const auto works = server.cpu_time_at_rest();
-      const bool is_calm = waiting > 0 && waiting == waited && works - worked < at_rest;
-      calm = is_calm ? calm + 1 : 0;
-      waited = waiting;
-      worked = works;
+  /// Makes the server wait: the kernels hold all they take, half of the last writes asked for has
+  /// to be kept, and so has what comes now. Returns how many writes it took.
+  std::uint64_t clog(const ServerProcess& server) {
+    for (std::uint64_t made = clogging_writes; made <= most_clogging_requests * clogging_writes;
+         made += clogging_writes) {
+      request(clogging_writes);
+      wait_until_calm(server);
+      if (held_by_the_kernel() + clogging_writes / 2 * deep_message_bytes <=
+          made * deep_message_bytes) {
+        return made;
+      }
     }
+    throw std::runtime_error("the kernel takes all that the server writes");
   }
   [[nodiscard]] std::uint64_t held_by_the_kernel() const { return bytes_on_the_way(queue_.get()); }
   void receive(std::uint64_t writes) {
@@ -94,6 +89,25 @@ class Client {
   }
 
  private:
+  // An acknowledgement may come 40 ms late and let the server go on: so it is watched for longer.
+  void wait_until_calm(const ServerProcess& server) const {
+    static constexpr int calm_looks = 10;
+    static constexpr auto between_looks = std::chrono::milliseconds(10);
+    // Whoever writes on needs more, whoever has a timer of its own less.
+    static constexpr auto at_rest = std::chrono::microseconds(50);
+    int waited = 0;
+    auto worked = server.cpu_time_at_rest();
+    for (int calm = 0; calm < calm_looks;) {
+      std::this_thread::sleep_for(between_looks);
+      const int waiting = waiting_bytes(queue_.get());
+      const auto works = server.cpu_time_at_rest();
+      const bool is_calm = waiting > 0 && waiting == waited && works - worked < at_rest;
+      calm = is_calm ? calm + 1 : 0;
+      waited = waiting;
+      worked = works;
+    }
+  }
+
   Descriptor queue_;
   Descriptor questions_;
   std::vector<char> in_ = std::vector<char>(256 * 1024);
@@ -110,7 +124,7 @@ struct Costs {
 // Clogs, asks so many times for so many writes, drains; adds what that cost the server.
 void run_round(Client& client, const ServerProcess& server, std::uint64_t requests,
                std::uint64_t writes, Costs& costs) {
-  client.clog(server);
+  const std::uint64_t clogging = client.clog(server);
   const auto clogged = server.cpu_time_at_rest();
   for (std::uint64_t i = 0; i < requests; ++i) {
     client.request(0);
@@ -123,7 +137,7 @@ void run_round(Client& client, const ServerProcess& server, std::uint64_t reques
   costs.rss_queued_kib = std::max(costs.rss_queued_kib, server.exact_rss_kib());
   costs.idle_requests += begin - clogged;
   costs.queueing += queued - begin;
-  const std::uint64_t all_writes = clogging_writes + requests * writes;
+  const std::uint64_t all_writes = clogging + requests * writes;
   // What the kernel holds has left the server's queue already.
   costs.bytes_drained += all_writes * deep_message_bytes - client.held_by_the_kernel();
   client.receive(all_writes);

@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <cmath>
 #include <cstdio>
 #include <stdexcept>
 
@@ -18,6 +19,9 @@ std::string latency_json(const Latencies& latencies) {
 std::string extra_json(const std::map<std::string, double>& extra) {
   std::string json;
   for (const auto& [name, value] : extra) {
+    if (!std::isfinite(value)) {
+      throw std::runtime_error(name + " is no finite number");
+    }
     char number[32];
     std::snprintf(number, sizeof number, "%.6g", value);
     json += (json.empty() ? "\"" : ",\"") + name + "\":" + number;

@@ -1,0 +1,51 @@
+"""The load of deep queues beside a server whose kernel takes so much that there is no queue."""
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+LOAD = pathlib.Path(os.environ["SLUICE_BENCH_BIN"], "bench_load")
+# Answers a request, eight bytes that are a number of writes, with so many messages of 100 bytes, and echoes all else.
+# What its kernel holds is the first argument.
+SERVER = """
+import selectors, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+selector = selectors.DefaultSelector()
+selector.register(listener, selectors.EVENT_READ)
+while True:
+    for key, _ in selector.select():
+        if key.fileobj is listener:
+            peer, _ = listener.accept()
+            peer.setsockopt(socket.SOL_SOCKET, 32, int(sys.argv[1]))  # SO_SNDBUFFORCE
+            selector.register(peer, selectors.EVENT_READ)
+            continue
+        data = key.fileobj.recv(4096)
+        if not data:
+            sys.exit()
+        key.fileobj.sendall(bytes(100 * int.from_bytes(data, "little")) if len(data) == 8 else data)
+"""
+
+
+class DeepTest(unittest.TestCase):
+    def load(self, kernel_bytes):
+        with subprocess.Popen([sys.executable, "-c", SERVER, str(kernel_bytes)],
+                              stdout=subprocess.PIPE, text=True) as server:
+            try:
+                port = server.stdout.readline().strip()
+                command = [str(LOAD), "deep", "--port", port, "--server-pid", str(server.pid), "--writes", "1000",
+                           "--warm-up-ms", "0", "--window-ms", "1"]
+                return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            finally:
+                server.kill()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root may give a socket such a buffer")
+    def test_a_kernel_that_takes_everything_is_told_and_not_measured(self):
+        done = self.load(256 * 1024 * 1024)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+        self.assertIn("the kernel takes all that the server writes", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
