@@ -44,8 +44,8 @@ class Contender:
         for name in names:
             if (folder / name).is_file():
                 return [str(folder / name), workload, *self.options]
-        raise Absent(f"{names[0]} is not built" +
-                     (f" (it needs {self.package})" if self.package else ""))
+        raise Absent(f"{names[0]} is not built: scripts/build bench does it" +
+                     (f", with {self.package}" if self.package else ""))
 
     def interpreter_path(self):
         if self.interpreter == "python":

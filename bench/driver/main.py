@@ -3,6 +3,7 @@ import argparse
 import dataclasses
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -44,10 +45,10 @@ def names_of(known, what):
 
 
 def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return value
+    """A whole number from the command line; throws what argparse tells in its own words."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def add_bin(parser):
@@ -58,7 +59,8 @@ def add_bin(parser):
 def parse(arguments, preset):
     parser = argparse.ArgumentParser(
         prog=preset.program, description=preset.description,
-        epilog="The exit status is 1 if a contender failed or delivered other bytes than the others.")
+        epilog="The exit status is 1 if a contender failed or delivered other bytes than the others, if a workload "
+               "has no figure at all, or if one that was required is absent.")
     parser.add_argument("--workload", metavar="NAME[,NAME]", default=list(preset.workloads),
                         type=names_of(workloads.BY_NAME, "workload"), help="default: all of them")
     parser.add_argument("--contenders", metavar="A,B", default=list(preset.contenders),
@@ -69,7 +71,7 @@ def parse(arguments, preset):
                         help="fail if one of these is absent where it should take part")
     parser.add_argument("--repeat", metavar="N", type=positive,
                         help="this many rounds for every contender")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="all results, in one file")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="all results, in one file; its folder is made")
     parser.add_argument("--results", metavar="DIR", type=pathlib.Path,
                         help="a file for each workload, with its chart, and summary.md for all files there")
     parser.add_argument("--tiny", action="store_true",
@@ -126,9 +128,10 @@ def missing(documents, required):
             for one in documents for result in one["results"] for name in required if name in result["absent"]]
 
 
-def list_all():
+def list_all(preset):
     for workload in workloads.ALL:
-        print(f"{workload.name:20} {workload.goal:4} {len(workload.cases):2} cases  {workload.title}")
+        if workload.name in preset.workloads:
+            print(f"{workload.name:20} {workload.goal:6} {len(workload.cases) or 'its own':>7} cases  {workload.title}")
     for contender in contenders.ALL:
         print(f"{contender.name:20} {contender.title}")
     return 0
@@ -146,6 +149,8 @@ def carried_out(program, work):
     """The exit status that `work` returns, given a line for its progress; 1 if it fails or nobody reads what it says, 130
     if it is interrupted."""
     progress = Progress()
+    # As an exception, which ends all that was started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         status = work(progress)
         sys.stdout.flush()
@@ -178,13 +183,20 @@ def measured(settings, preset, progress):
     return 1 if failed or complaints else 0
 
 
+def rendered(render_folder, folder):
+    """Makes the pages of a folder again; throws RunFailed where there is nothing to make them from."""
+    if not any(folder.glob("*.json")):
+        raise RunFailed(f"no results in {folder}")
+    render_folder(folder)
+    return 0
+
+
 def run(arguments, preset):
     settings = parse(arguments, preset)
     if settings.list:
-        return carried_out(preset.program, lambda _: list_all())
+        return carried_out(preset.program, lambda _: list_all(preset))
     if settings.render:
-        render.render_folder(settings.results or RESULTS)
-        return 0
+        return carried_out(preset.program, lambda _: rendered(render.render_folder, settings.results or RESULTS))
     if not is_built(preset.program, settings.bin):
         return 1
     return carried_out(preset.program, lambda progress: measured(settings, preset, progress))

@@ -128,8 +128,7 @@ def measured(settings, progress):
 def run(arguments):
     settings = parse(arguments)
     if settings.render:
-        render_folder(settings.results or RESULTS)
-        return 0
+        return main.carried_out(PROGRAM, lambda _: main.rendered(render_folder, settings.results or RESULTS))
     kind = KINDS[settings.kind]
     if shutil.which(kind.program) is None:
         print(f"{PROGRAM}: there is no {kind.program}; Debian has it in {kind.package}", file=sys.stderr)

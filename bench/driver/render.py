@@ -51,7 +51,8 @@ def full_head(workload):
 def workload_text(one, result):
     """The result for a terminal, in columns."""
     workload = BY_NAME[result["workload"]]
-    lines = [f"{workload.name} ({workload.goal}): {workload.title}. {result['pinning']}"]
+    lines = [f"{workload.name} ({workload.goal}): {workload.title}. {result['pinning']}; load average before it "
+             f"{result['load_average_before']}"]
     rows = [full_head(workload), *full_rows(result)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

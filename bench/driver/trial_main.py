@@ -71,8 +71,7 @@ def measured(settings, progress):
 def run(arguments):
     settings = parse(arguments)
     if settings.render:
-        render_folder(settings.results or RESULTS)
-        return 0
+        return main.carried_out(PROGRAM, lambda _: main.rendered(render_folder, settings.results or RESULTS))
     if not main.is_built(PROGRAM, settings.bin):
         return 1
     return main.carried_out(PROGRAM, lambda progress: measured(settings, progress))

@@ -68,7 +68,7 @@ class RunTest(ProgramsTestCase):
     def test_a_contender_that_is_not_built_is_absent(self):
         done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll,libuv")
         self.assertEqual(done.returncode, 0)
-        self.assertIn("absent: libuv: bench_libuv is not built (it needs libuv1-dev)", done.stdout)
+        self.assertIn("absent: libuv: bench_libuv is not built: scripts/build bench does it, with libuv1-dev", done.stdout)
 
     def test_a_contender_without_the_workload_is_absent(self):
         self.put_server("bench_sluice", lacks=True)
@@ -141,6 +141,17 @@ class OutputTest(unittest.TestCase):
         done = subprocess.run([str(BENCH / "run"), "--list"], check=False, stdout=write, stderr=subprocess.PIPE, text=True)
         os.close(write)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
+
+
+class FolderWithoutResultsTest(ProgramsTestCase):
+    def test_nothing_is_made_of_it(self):
+        for folder in (self.folder / "nowhere", self.folder):
+            for program in ("run", "growth", "profile", "trial"):
+                arguments = ["--render", "--results", str(folder)]
+                done = subprocess.run([str(BENCH / program), *arguments], check=False, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), (program, done.stderr))
+                self.assertEqual(done.stderr, f"bench/{program}: no results in {folder}\n")
+        self.assertEqual(list(self.folder.iterdir()), [])
 
 
 class NotOfferedTest(unittest.TestCase):
@@ -236,6 +247,14 @@ class LoadTest(ProgramsTestCase):
         self.put("bench_load", INTERRUPTING_LOAD)
         done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (130, "", ""))
+
+    def test_a_run_that_is_terminated_leaves_no_process(self):
+        place = self.folder / "load_process"
+        self.put("bench_load", "#!/bin/sh\n"
+                 f"echo $$ > {place}.new && mv {place}.new {place} && kill -TERM $PPID && exec cat /dev/zero\n")
+        done = self.bench("--tiny", "--workload", "echo", "--contenders", "epoll")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (143, "", ""))
+        self.assertFalse(pathlib.Path("/proc", place.read_text().strip()).exists())
 
     def test_a_load_whose_report_is_none(self):
         self.put("bench_load", "#!/bin/sh\necho done\n")

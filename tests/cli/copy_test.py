@@ -1,7 +1,6 @@
 """Every kind of source to every kind of sink, both ends compared."""
 import fcntl
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import threading
 import unittest
 
-from support import CliTestCase, MIB, eventually, payload, program, read_all, sha256
+from support import CliTestCase, MIB, eventually, open_files, payload, program, read_all, sha256
 
 
 class FilesAndPipesTest(CliTestCase):
@@ -203,11 +202,7 @@ class FifoTest(CliTestCase):
         first, second = self.fifo("first"), self.fifo("second")
         child = self.copy(f"pipe://{first}", f"pipe://{second}")
         # The program waits for both; its reading end of the first FIFO can be seen.
-        fds = pathlib.Path(f"/proc/{child.pid}/fd")
-
-        def has_opened():
-            return any(os.readlink(fd) == str(first) for fd in fds.iterdir())
-        eventually(has_opened, "the FIFO to be opened")
+        eventually(lambda: str(first) in open_files(child.pid), "the FIFO to be opened")
         self.assertIsNone(child.process.poll())
         with open(self.tmp / "out", "wb") as out:
             reader = self.start("cat", second, stdout=out)

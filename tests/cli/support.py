@@ -49,6 +49,15 @@ def eventually(condition, what):
         time.sleep(0.005)
 
 
+def open_files(pid):
+    """What the descriptors of a process are, but for those that it closes meanwhile."""
+    found = set()
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(link))
+    return found
+
+
 class Child:
     """A process whose standard error goes to a file that can be looked at while it runs."""
 
