@@ -4,6 +4,7 @@ import os
 import subprocess
 
 from . import figures, machine
+from .contenders import BENCH
 from .processes import RunFailed
 
 PREFIX = "bench_micro_"
@@ -12,6 +13,15 @@ PROGRAM_ENDS_WITHIN_S = 900
 
 def programs(folder):
     return sorted(path for path in folder.glob(PREFIX + "*") if path.is_file())
+
+
+def absent(found):
+    """Who is not built, with the reason: all programs, or those that the sources would make and that are not there."""
+    if not found:
+        return {"sluice": "no micro benchmark is built (it needs libbenchmark-dev)"}
+    topics = {path.stem for path in BENCH.glob("micro_*.cpp") if not path.stem.endswith("_libuv")}
+    missing = {f"bench_{topic}" for topic in topics} - {path.name for path in found}
+    return {name: "it is not built: scripts/build bench does it" for name in sorted(missing)}
 
 
 def run_program(path, repetitions, tiny):
@@ -67,7 +77,6 @@ def measure(workload, folder, settings, progress):
             failures.append({"contender": "sluice", "case": path.name, "round": 1, "what": str(problem)})
     for case in cases:
         case["summary"] = figures.summary_of(case, workload.figures)
-    absent = {} if found else {"sluice": "no micro benchmark is built (it needs libbenchmark-dev)"}
     return {"workload": workload.name, "goal": workload.goal, "tiny": settings.tiny, "pinning": "not pinned",
-            "cores": len(os.sched_getaffinity(0)), "load_average_before": average, "absent": absent,
+            "cores": len(os.sched_getaffinity(0)), "load_average_before": average, "absent": absent(found),
             "failures": failures, "cases": cases}

@@ -154,6 +154,15 @@ class FolderWithoutResultsTest(ProgramsTestCase):
         self.assertEqual(list(self.folder.iterdir()), [])
 
 
+class MicroTest(ProgramsTestCase):
+    def test_a_program_that_is_not_built_is_told(self):
+        self.put_load()
+        self.put("bench_micro_timers", "#!/bin/sh\necho '{\"benchmarks\": []}'\n")
+        done = self.bench("--tiny", "--workload", "micro")
+        self.assertIn("absent: bench_micro_call_soon: it is not built", done.stdout)
+        self.assertNotIn("absent: bench_micro_timers", done.stdout)
+
+
 class NotOfferedTest(unittest.TestCase):
     def measured(self, *lacking):
         workload = dataclasses.replace(workloads.PIECES, cases=(workloads.Case("one"), workloads.Case("two")))
