@@ -1,4 +1,5 @@
 """The load of deep queues beside a server whose kernel takes so much that there is no queue."""
+import json
 import os
 import pathlib
 import subprocess
@@ -18,7 +19,10 @@ while True:
     for key, _ in selector.select():
         if key.fileobj is listener:
             peer, _ = listener.accept()
-            peer.setsockopt(socket.SOL_SOCKET, 32, int(sys.argv[1]))  # SO_SNDBUFFORCE
+            try:
+                peer.setsockopt(socket.SOL_SOCKET, 32, int(sys.argv[1]))  # SO_SNDBUFFORCE
+            except PermissionError:
+                pass
             selector.register(peer, selectors.EVENT_READ)
             continue
         data = key.fileobj.recv(4096)
@@ -40,9 +44,12 @@ class DeepTest(unittest.TestCase):
             finally:
                 server.kill()
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root may give a socket such a buffer")
     def test_a_kernel_that_takes_everything_is_told_and_not_measured(self):
         done = self.load(256 * 1024 * 1024)
+        if os.geteuid() != 0:
+            # Only root may give a socket such a buffer. An ordinary one fills up, and is measured.
+            self.assertGreater(json.loads(done.stdout)["extra"]["draining_cpu_ns_per_write"], 0)
+            return
         self.assertEqual((done.returncode, done.stdout), (1, ""), done)
         self.assertIn("the kernel takes all that the server writes", done.stderr)
 
