@@ -7,28 +7,23 @@ import sys
 import unittest
 
 LOAD = pathlib.Path(os.environ["SLUICE_BENCH_BIN"], "bench_load")
-# Answers a request, eight bytes that are a number of writes, with so many messages of 100 bytes, and echoes all else.
+# Answers requests, eight bytes that are a number of writes, with so many messages of 100 bytes, and echoes all else.
 # What its kernel holds is the first argument.
 SERVER = """
-import selectors, socket, sys
+import socket, sys, threading
+def serve(peer):
+    try:
+        peer.setsockopt(socket.SOL_SOCKET, 32, int(sys.argv[1]))  # SO_SNDBUFFORCE
+    except PermissionError:
+        pass
+    while data := peer.recv(4096):
+        requests = [data[at:at + 8] for at in range(0, len(data), 8)]
+        writes = sum(int.from_bytes(request, "little") for request in requests)
+        peer.sendall(data if len(data) % 8 else bytes(100 * writes))
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
-selector = selectors.DefaultSelector()
-selector.register(listener, selectors.EVENT_READ)
 while True:
-    for key, _ in selector.select():
-        if key.fileobj is listener:
-            peer, _ = listener.accept()
-            try:
-                peer.setsockopt(socket.SOL_SOCKET, 32, int(sys.argv[1]))  # SO_SNDBUFFORCE
-            except PermissionError:
-                pass
-            selector.register(peer, selectors.EVENT_READ)
-            continue
-        data = key.fileobj.recv(4096)
-        if not data:
-            sys.exit()
-        key.fileobj.sendall(bytes(100 * int.from_bytes(data, "little")) if len(data) == 8 else data)
+    threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
 """
 
 
