@@ -95,6 +95,27 @@ class SegmentPool {
   std::size_t segments_alive_ = 0;
 };
 
+/// Segments that have left their queue and are let go at the end of its life: what an owner does in
+/// its last moment is the user's code, which may write to the queue that has just held it.
+class SpentSegments {
+ public:
+  explicit SpentSegments(SegmentPool& pool) noexcept : pool_(&pool) {}
+  SpentSegments(SpentSegments&& other) noexcept
+      : pool_(other.pool_), first_(std::exchange(other.first_, nullptr)) {}
+  SpentSegments& operator=(SpentSegments&&) = delete;
+  ~SpentSegments() {
+    while (first_ != nullptr) {
+      pool_->release(std::exchange(first_, first_->next));
+    }
+  }
+
+  void add(Segment* segment) noexcept { segment->next = std::exchange(first_, segment); }
+
+ private:
+  SegmentPool* pool_;
+  Segment* first_ = nullptr;
+};
+
 // Every message on its way comes by here.
 inline Slab* SegmentPool::new_slab() {
   Slab* slab = free_slabs_;

@@ -144,7 +144,7 @@ void WriteQueue::submit(std::size_t count) noexcept {
   submitted_ = count;
 }
 
-void WriteQueue::acknowledge(std::size_t count) noexcept {
+SpentSegments WriteQueue::acknowledge(std::size_t count) noexcept {
   close_lane();
   check(count <= front_size(), "only queued bytes before a range are acknowledged");
   settled_ -= count;
@@ -152,6 +152,7 @@ void WriteQueue::acknowledge(std::size_t count) noexcept {
   if (externals_ != nullptr) {
     externals_->front += count;
   }
+  SpentSegments spent(*pool_);
   while (count > 0) {
     Segment* segment = head_;
     if (count < segment->bytes.size()) {
@@ -161,18 +162,23 @@ void WriteQueue::acknowledge(std::size_t count) noexcept {
     count -= segment->bytes.size();
     head_ = segment->next;
     --segment_count_;
-    pool_->release(segment);
+    if (segment->slab() != nullptr) {
+      pool_->release(segment);
+    } else {
+      spent.add(segment);
+    }
   }
   if (head_ == nullptr) {
     tail_ = nullptr;
     close_open_slab();
   }
+  return spent;
 }
 
 std::size_t WriteQueue::clear() noexcept {
   check(!in_flight(), "bytes in flight belong to the sink");
   const std::size_t discarded = size();
-  acknowledge(discarded);
+  const SpentSegments spent = acknowledge(discarded);
   return discarded;
 }
 

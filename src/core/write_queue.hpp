@@ -87,8 +87,8 @@ class WriteQueue {
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.
   void submit(std::size_t count) noexcept;
   /// The first `count` bytes are gone, submitted or not; what else was submitted is ours again.
-  /// O(segments touched).
-  void acknowledge(std::size_t count) noexcept;
+  /// O(segments touched). The owners of linked Buffers are let go with what is returned.
+  SpentSegments acknowledge(std::size_t count) noexcept;
   /// Forgets every byte; none may be submitted, no external range be there. Returns how many there
   /// were.
   std::size_t clear() noexcept;

@@ -105,8 +105,18 @@ void WriteSide::open_lane() noexcept {
 
 void WriteSide::write(Buffer data) {
   const std::size_t bytes = data.size();
-  if (admit(bytes, "write()") && append_or_fail(bytes, [&] { queue_.append(std::move(data)); })) {
+  if (admit(bytes, "write()") && append_or_fail(bytes, [&] { append_owned(data); })) {
     after_append();
+  }
+}
+
+// The owner of a small one, which is copied, stays until the caller is through: what it writes in
+// its last moment comes to a queue that is whole.
+void WriteSide::append_owned(Buffer& data) {
+  if (data.size() <= WriteQueue::copy_limit) {
+    queue_.append_copy(data.bytes());
+  } else {
+    queue_.append(std::move(data));
   }
 }
 
@@ -138,7 +148,7 @@ void WriteSide::write_frame(Bytes header, Buffer payload) {
   if (admit(bytes, "sendto()")) {
     queue_frame(bytes, [&] {
       queue_.append_copy(header);
-      queue_.append(std::move(payload));
+      append_owned(payload);
     });
   }
 }
@@ -232,7 +242,8 @@ void WriteSide::send_with(Bytes borrowed) {
   }
   const std::size_t taken_from_queue = std::min(result.count, queued);
   bytes_written_ += result.count;
-  queue_.acknowledge(taken_from_queue);
+  // What their owners write in their last moment goes behind the rest.
+  const SpentSegments spent = queue_.acknowledge(taken_from_queue);
   const Bytes rest = borrowed.subspan(result.count - taken_from_queue);
   if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
     return;
@@ -372,11 +383,12 @@ void WriteSide::note_rest(const SinkResult& result, std::size_t offered) {
 bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   switch (result.kind) {
     case SinkResult::Kind::accepted:
-    case SinkResult::Kind::enough:
+    case SinkResult::Kind::enough: {
       bytes_written_ += result.count;
-      queue_.acknowledge(result.count);
+      const SpentSegments spent = queue_.acknowledge(result.count);
       note_rest(result, offered);
       return true;
+    }
     case SinkResult::Kind::would_block:
       flow_ = FlowState::blocked;
       return true;

@@ -16,6 +16,38 @@ namespace {
 using testing::FakeTransport;
 using testing::pattern;
 
+// ---- owners of Buffers ----
+
+// A program's block, whose end writes the next one.
+Buffer block_that_writes(testing::FakeTransport& transport, std::size_t size, std::string next) {
+  auto* const text = new std::string(pattern(0, size));
+  std::shared_ptr<const std::string> owner(
+      text, [&transport, next = std::move(next)](const std::string* block) {
+        delete block;
+        transport.side.write(as_bytes(next));
+      });
+  return Buffer::share(owner, as_bytes(*owner));
+}
+
+class OwnersThatWrite : public Coalescing, public ::testing::WithParamInterface<std::size_t> {};
+
+TEST_P(OwnersThatWrite, LoseNothingAndChangeNoOrder) {
+  const std::size_t size = GetParam();
+  const std::string next = "the next block";
+  side().write(block_that_writes(transport_, size, next));
+  side().write(as_bytes(std::string("behind it")));
+  for (int turn = 0; turn < 3; ++turn) {
+    side().flush(FlushCause::end_of_turn);
+    side().check_invariants();
+  }
+  // A copy is made, or the sink takes all, before write() returns.
+  const bool ends_at_once = size <= WriteQueue::copy_limit || size > side().limits().high;
+  EXPECT_EQ(transport_.out,
+            pattern(0, size) + (ends_at_once ? next + "behind it" : "behind it" + next));
+  EXPECT_EQ(0U, side().size());
+}
+INSTANTIATE_TEST_SUITE_P(Sizes, OwnersThatWrite, ::testing::Values(1, 100, 512, 513, 2000, 100000));
+
 // ---- write ----
 
 // W-11
