@@ -32,8 +32,9 @@ class Buffer {
   [[nodiscard]] static Buffer take(std::vector<std::byte>&& bytes);
 
   /// Refers to `bytes` without copying and keeps `owner` alive as long as any Buffer refers to
-  /// them. The caller promises that they do not change and live as long as `owner`, and that the
-  /// end of `owner` calls no transport: what it has to say to one goes by call_soon_threadsafe.
+  /// them. The caller promises that they do not change and live as long as `owner`. A transport
+  /// that lets go of the last Buffer does so on its loop's thread, and the end of `owner` may call
+  /// any transport of that loop.
   [[nodiscard]] static Buffer share(std::shared_ptr<const void> owner, Bytes bytes) noexcept {
     return {std::move(owner), bytes};
   }

@@ -7,12 +7,20 @@ namespace sluice::core {
 
 SegmentPool::~SegmentPool() {
   check(slabs_alive_ == free_slab_count_, "every slab has come back to its pool");
+  release_owners();
   check(segments_alive_ == free_segment_count_, "every segment has come back to its pool");
   while (free_slabs_ != nullptr) {
     delete std::exchange(free_slabs_, free_slabs_->next_free);
   }
   while (free_segments_ != nullptr) {
     delete std::exchange(free_segments_, free_segments_->next);
+  }
+}
+
+// Each is out of the list before its owner goes, who may come by here again.
+void SegmentPool::release_spent_segments() noexcept {
+  while (spent_segments_ != nullptr) {
+    recycle(std::exchange(spent_segments_, spent_segments_->next));
   }
 }
 

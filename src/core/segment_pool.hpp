@@ -77,8 +77,16 @@ class SegmentPool {
   void release(Slab* slab) noexcept;
   /// An empty segment. Throws std::bad_alloc.
   [[nodiscard]] Segment* new_segment();
-  /// Releases what the segment refers to and recycles it.
+  /// Releases the slab that the segment refers to and recycles it. That of a linked Buffer keeps
+  /// its owner until release_owners(): what an owner does in its last moment is the user's code,
+  /// which may write to the queue that has just held it.
   void release(Segment* segment) noexcept;
+  /// Lets go of the owners of linked Buffers whose segments have been released. May call anything.
+  void release_owners() noexcept {
+    if (spent_segments_ != nullptr) {
+      release_spent_segments();
+    }
+  }
 
   /// How many are out there or kept, for tests and for those who watch memory.
   [[nodiscard]] std::size_t slabs_alive() const noexcept { return slabs_alive_; }
@@ -86,34 +94,16 @@ class SegmentPool {
 
  private:
   Slab* exchange_for_highest(Slab* slab) noexcept;
+  void recycle(Segment* segment) noexcept;
+  void release_spent_segments() noexcept;
 
   Slab* free_slabs_ = nullptr;
   Segment* free_segments_ = nullptr;
+  Segment* spent_segments_ = nullptr;
   std::size_t free_slab_count_ = 0;
   std::size_t free_segment_count_ = 0;
   std::size_t slabs_alive_ = 0;
   std::size_t segments_alive_ = 0;
-};
-
-/// Segments that have left their queue and are let go at the end of its life: what an owner does in
-/// its last moment is the user's code, which may write to the queue that has just held it.
-class SpentSegments {
- public:
-  explicit SpentSegments(SegmentPool& pool) noexcept : pool_(&pool) {}
-  SpentSegments(SpentSegments&& other) noexcept
-      : pool_(other.pool_), first_(std::exchange(other.first_, nullptr)) {}
-  SpentSegments& operator=(SpentSegments&&) = delete;
-  ~SpentSegments() {
-    while (first_ != nullptr) {
-      pool_->release(std::exchange(first_, first_->next));
-    }
-  }
-
-  void add(Segment* segment) noexcept { segment->next = std::exchange(first_, segment); }
-
- private:
-  SegmentPool* pool_;
-  Segment* first_ = nullptr;
 };
 
 // Every message on its way comes by here.
@@ -161,14 +151,19 @@ inline Segment* SegmentPool::new_segment() {
 
 inline void SegmentPool::release(Segment* segment) noexcept {
   Slab* const slab = segment->slab();
-  segment->let_go();
-  if (slab != nullptr) {
-    const bool brought_along = segment == &slab->first;
-    release(slab);
-    if (brought_along) {
-      return;
-    }
+  if (slab == nullptr) {
+    segment->next = std::exchange(spent_segments_, segment);
+    return;
   }
+  const bool brought_along = segment == &slab->first;
+  release(slab);
+  if (!brought_along) {
+    recycle(segment);
+  }
+}
+
+inline void SegmentPool::recycle(Segment* segment) noexcept {
+  segment->let_go();
   if (free_segment_count_ >= segment_reserve) {
     --segments_alive_;
     delete segment;

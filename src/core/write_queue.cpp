@@ -14,6 +14,7 @@ WriteQueue::~WriteQueue() {
     pop(chain);
   }
   clear();
+  release_owners();
 }
 
 void WriteQueue::append_copy(Bytes bytes) {
@@ -51,7 +52,7 @@ void WriteQueue::begin(Bytes bytes, std::size_t most) {
   settled_ = bytes.size() - reinterpret_cast<std::uintptr_t>(lane_);
 }
 
-void WriteQueue::append(Buffer buffer) {
+void WriteQueue::append(Buffer&& buffer) {
   if (buffer.size() <= copy_limit) {
     append_copy(buffer.bytes());
     return;
@@ -144,7 +145,7 @@ void WriteQueue::submit(std::size_t count) noexcept {
   submitted_ = count;
 }
 
-SpentSegments WriteQueue::acknowledge(std::size_t count) noexcept {
+void WriteQueue::acknowledge(std::size_t count) noexcept {
   close_lane();
   check(count <= front_size(), "only queued bytes before a range are acknowledged");
   settled_ -= count;
@@ -152,7 +153,6 @@ SpentSegments WriteQueue::acknowledge(std::size_t count) noexcept {
   if (externals_ != nullptr) {
     externals_->front += count;
   }
-  SpentSegments spent(*pool_);
   while (count > 0) {
     Segment* segment = head_;
     if (count < segment->bytes.size()) {
@@ -162,23 +162,18 @@ SpentSegments WriteQueue::acknowledge(std::size_t count) noexcept {
     count -= segment->bytes.size();
     head_ = segment->next;
     --segment_count_;
-    if (segment->slab() != nullptr) {
-      pool_->release(segment);
-    } else {
-      spent.add(segment);
-    }
+    pool_->release(segment);
   }
   if (head_ == nullptr) {
     tail_ = nullptr;
     close_open_slab();
   }
-  return spent;
 }
 
 std::size_t WriteQueue::clear() noexcept {
   check(!in_flight(), "bytes in flight belong to the sink");
   const std::size_t discarded = size();
-  const SpentSegments spent = acknowledge(discarded);
+  acknowledge(discarded);
   return discarded;
 }
 

@@ -34,9 +34,9 @@ class WriteQueue {
   /// Appends a copy, all of it in one piece of gather(). Throws std::bad_alloc and is unchanged
   /// then.
   void append_copy(Bytes bytes);
-  /// Appends by reference when large, by copy when small; in one piece too. Throws std::bad_alloc
-  /// and is unchanged then.
-  void append(Buffer buffer);
+  /// Appends by reference when large, by copy when small, which leaves `buffer` as it is; in one
+  /// piece too. Throws std::bad_alloc and has changed nothing then.
+  void append(Buffer&& buffer);
 
   /// append_copy() to an empty queue and open_lane() behind it in one, for bytes that fit into a
   /// slab: most messages are the first of their turn. Throws std::bad_alloc and is unchanged then.
@@ -87,11 +87,14 @@ class WriteQueue {
   /// A sink works on the first `count` bytes: they stay where they are until acknowledged.
   void submit(std::size_t count) noexcept;
   /// The first `count` bytes are gone, submitted or not; what else was submitted is ours again.
-  /// O(segments touched). The owners of linked Buffers are let go with what is returned.
-  SpentSegments acknowledge(std::size_t count) noexcept;
+  /// O(segments touched). The owners of linked Buffers stay until release_owners(), for these may
+  /// write to this very queue when they go.
+  void acknowledge(std::size_t count) noexcept;
   /// Forgets every byte; none may be submitted, no external range be there. Returns how many there
   /// were.
   std::size_t clear() noexcept;
+  /// Lets go of the owners whose bytes are no longer queued. May call anything.
+  void release_owners() noexcept { pool_->release_owners(); }
 
   /// Puts `range` behind everything. Throws std::bad_alloc and is unchanged then.
   void append_external(std::shared_ptr<External> range);

@@ -105,18 +105,8 @@ void WriteSide::open_lane() noexcept {
 
 void WriteSide::write(Buffer data) {
   const std::size_t bytes = data.size();
-  if (admit(bytes, "write()") && append_or_fail(bytes, [&] { append_owned(data); })) {
+  if (admit(bytes, "write()") && append_or_fail(bytes, [&] { queue_.append(std::move(data)); })) {
     after_append();
-  }
-}
-
-// The owner of a small one, which is copied, stays until the caller is through: what it writes in
-// its last moment comes to a queue that is whole.
-void WriteSide::append_owned(Buffer& data) {
-  if (data.size() <= WriteQueue::copy_limit) {
-    queue_.append_copy(data.bytes());
-  } else {
-    queue_.append(std::move(data));
   }
 }
 
@@ -148,7 +138,7 @@ void WriteSide::write_frame(Bytes header, Buffer payload) {
   if (admit(bytes, "sendto()")) {
     queue_frame(bytes, [&] {
       queue_.append_copy(header);
-      append_owned(payload);
+      queue_.append(std::move(payload));
     });
   }
 }
@@ -205,7 +195,7 @@ void WriteSide::write_list(std::span<const Piece> pieces, Append append) {
 }
 
 void WriteSide::writelines(std::span<const Buffer> pieces) {
-  write_list(pieces, [this](const Buffer& piece) { queue_.append(piece); });
+  write_list(pieces, [this](const Buffer& piece) { queue_.append(Buffer(piece)); });
 }
 
 void WriteSide::writelines(std::span<const Bytes> pieces) {
@@ -242,13 +232,14 @@ void WriteSide::send_with(Bytes borrowed) {
   }
   const std::size_t taken_from_queue = std::min(result.count, queued);
   bytes_written_ += result.count;
-  // What their owners write in their last moment goes behind the rest.
-  const SpentSegments spent = queue_.acknowledge(taken_from_queue);
+  queue_.acknowledge(taken_from_queue);
   const Bytes rest = borrowed.subspan(result.count - taken_from_queue);
   if (!append_or_fail(rest.size(), [&] { queue_.append_copy(rest); })) {
     return;
   }
   note_rest(result, offered);
+  // What these write in their last moment goes behind the rest.
+  queue_.release_owners();
   if (result.count > 0) {
     request_resume_if_low();
   }
@@ -383,12 +374,12 @@ void WriteSide::note_rest(const SinkResult& result, std::size_t offered) {
 bool WriteSide::take_result(const SinkResult& result, std::size_t offered) {
   switch (result.kind) {
     case SinkResult::Kind::accepted:
-    case SinkResult::Kind::enough: {
+    case SinkResult::Kind::enough:
       bytes_written_ += result.count;
-      const SpentSegments spent = queue_.acknowledge(result.count);
+      queue_.acknowledge(result.count);
       note_rest(result, offered);
+      queue_.release_owners();
       return true;
-    }
     case SinkResult::Kind::would_block:
       flow_ = FlowState::blocked;
       return true;
@@ -441,6 +432,7 @@ void WriteSide::complete(SinkResult result) {
     bytes_discarded_ -= result.count;
     static_cast<void>(queue_.clear());
     flow_ = FlowState::idle;
+    queue_.release_owners();
     return;
   }
   if (take_result(result, result.count) && result.progressed()) {
@@ -563,6 +555,7 @@ void WriteSide::discard(std::error_code reason) noexcept {
     static_cast<void>(queue_.clear());
   }
   lose_ranges(std::move(ranges), reason);
+  queue_.release_owners();
 }
 
 void WriteSide::check_invariants() const noexcept {

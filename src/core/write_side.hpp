@@ -223,7 +223,6 @@ class WriteSide {
   void write_list(std::span<const Piece> pieces, Append append);
   template <class Append>
   [[nodiscard]] bool append_or_fail(std::size_t bytes, Append append);
-  void append_owned(Buffer& data);
   void send_with(Bytes borrowed);
   void send_frame(Bytes header, Bytes payload);
   template <class Append>

@@ -359,7 +359,7 @@ NodeQueue LoopCore::take_due() {
 
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
   if (!soon_path_.ready.empty() || has_posted() || !departing_.empty() || stop_requested_ ||
-      !owed_.empty() || !dirty_.empty()) {
+      !owed_.empty() || !dirty_.empty() || !graveyard_.empty()) {
     return std::chrono::nanoseconds::zero();
   }
   const std::optional<TimePoint> due = timers_.next_due();

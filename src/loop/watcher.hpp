@@ -45,17 +45,29 @@ class Flushable : public core::ListHook<FlushTag> {
 /// What one thread writes and what another one reads often are best this far apart.
 inline constexpr std::size_t cache_line_bytes = 64;
 
+/// What fetch_ahead() is about: so many bytes before the Flushable of a transport and from there
+/// on.
+inline constexpr std::ptrdiff_t fetched_bytes_before = 96;
+inline constexpr std::ptrdiff_t fetched_bytes_from_there = 320;
+
 /// Whose turn is next: with thousands of connections it is not in the cache, and it comes there
-/// while the system works for the one before. These are about the bytes that a transport has before
-/// its hooks and from there on; what they are for others does no harm.
+/// while the system works for the one before. What the bytes are for others than transports does no
+/// harm.
 [[gnu::always_inline]] inline void fetch_ahead(const Flushable& next) noexcept {
   constexpr auto cache_line = static_cast<std::ptrdiff_t>(cache_line_bytes);
-  constexpr std::ptrdiff_t bytes_before = 96;
-  constexpr std::ptrdiff_t bytes_from_there = 320;
   const auto* const here = reinterpret_cast<const std::byte*>(&next);
-  for (std::ptrdiff_t at = -bytes_before; at < bytes_from_there; at += cache_line) {
+  for (std::ptrdiff_t at = -fetched_bytes_before; at < fetched_bytes_from_there; at += cache_line) {
     __builtin_prefetch(here + at);
   }
+}
+
+/// Whether that is all of an object of so many bytes.
+[[nodiscard]] inline bool fetched_whole(const Flushable& one, const void* begin,
+                                        std::size_t bytes) noexcept {
+  const std::ptrdiff_t before =
+      reinterpret_cast<const std::byte*>(&one) - static_cast<const std::byte*>(begin);
+  return before <= fetched_bytes_before &&
+         static_cast<std::ptrdiff_t>(bytes) - before <= fetched_bytes_from_there;
 }
 
 /// Somebody with a descriptor in the reactor. Must be out of the reactor before it is destroyed.

@@ -35,6 +35,9 @@ inline constexpr int open_a_directory = O_RDONLY | O_DIRECTORY;
 inline constexpr int open_no_link = O_RDONLY | O_NOFOLLOW;
 /// The bits of a mode that say who may do what.
 inline constexpr mode_t permission_bits = S_IRWXU | S_IRWXG | S_IRWXO;
+/// A call moves INT_MAX bytes at most, less what they are beyond a whole page, be it one of 64 KiB.
+/// Who moves so many has not found the other end full.
+inline constexpr std::size_t longest_transfer_bytes = 0x7fff0000;
 inline constexpr int shut_write = SHUT_WR;
 inline constexpr int stream_type = SOCK_STREAM;
 /// What Resolved::error says when there is no memory for the answer.

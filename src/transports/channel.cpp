@@ -48,7 +48,9 @@ SinkResult offer(Call call, std::span<const Bytes> pieces, Single single,
     result = gather(call, pieces, gathered);
   }
   if (result.ok()) {
-    return SinkResult::accepted(result.value);
+    using Kind = SinkResult::Kind;
+    return {result.value < sys::longest_transfer_bytes ? Kind::accepted : Kind::enough,
+            result.value};
   }
   return sys::classify(call, result.error) == Verdict::would_block
              ? SinkResult::would_block()

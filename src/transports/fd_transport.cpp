@@ -104,6 +104,8 @@ FdTransport::FdTransport(loop::LoopCore& loop, Birth birth)
   if (extras_) {
     channel().attach(*extras_);
   }
+  core::check(loop::fetched_whole(*this, this, sizeof(*this)),
+              "all of a transport is in the cache when its turn to be flushed comes");
 }
 
 std::unique_ptr<FdTransport::Extras> FdTransport::extras_of(FdTransport& transport, Birth& birth) {

@@ -74,7 +74,8 @@ std::string Setting::text() const {
          (sink_reaches_ranges ? ", sink reaches ranges" : "") + ", room " + amount(room) +
          ", high " + amount(high) + ", low " + amount(low) +
          "\n  in pause_writing: " + inside_pause.text() +
-         "\n  in resume_writing: " + inside_resume.text();
+         "\n  in resume_writing: " + inside_resume.text() +
+         "\n  at the end of an owner: " + inside_release.text();
 }
 
 // A range of the stream, as the model knows it.
@@ -262,7 +263,7 @@ void World::give(const Step& step) {
   bool threw = false;
   try {
     if (step.kind == Kind::write_buffer) {
-      side_.write(Buffer::from_static(bytes));
+      side_.write(owned(bytes));
     } else {
       std::memcpy(borrowed.data(), bytes.data(), bytes.size());
       const Bytes mine = as_bytes({borrowed.data(), bytes.size()});
@@ -281,6 +282,26 @@ void World::give(const Step& step) {
   model_.require(threw == must_throw,
                  "a write throws after write_eof, and only on an open transport");
   model_.require(side_.statistics().bytes_dropped == dropped_, "every dropped byte is counted");
+}
+
+Buffer World::owned(std::string_view bytes) {
+  if (setting_->inside_release.kind == Kind::nothing) {
+    return Buffer::from_static(bytes);
+  }
+  return Buffer::share(
+      std::shared_ptr<const void>(bytes.data(), [this](const void* /*bytes*/) { owner_ended(); }),
+      as_bytes(bytes));
+}
+
+// Not a callout of the write side: a resume_writing may come from in here.
+void World::owner_ended() {
+  constexpr int owners_that_act = 3;
+  model_.same(side_);
+  if (owners_that_acted_ < owners_that_act) {
+    ++owners_that_acted_;
+    act(setting_->inside_release);
+    model_.same(side_);
+  }
 }
 
 void World::inside(const Step& step) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,7 @@ struct Setting {
   std::size_t high = 0;
   Step inside_pause;  // what the protocol does there, every time
   Step inside_resume;
+  Step inside_release;  // what the owner of a Buffer does in its last moment, at most three times
 
   [[nodiscard]] std::string text() const;
 };
@@ -83,6 +85,8 @@ class World : private core::Sink, private core::WriteSideHost {
   void act(const Step& step);
   void act_on_ranges(const Step& step);
   void give(const Step& step);
+  [[nodiscard]] Buffer owned(std::string_view bytes);
+  void owner_ended();
   void inside(const Step& step);
   void end_turn();
   void complete(core::SinkResult result);
@@ -108,6 +112,7 @@ class World : private core::Sink, private core::WriteSideHost {
   std::size_t room_;
   std::size_t offers_ = 0;
   std::size_t dropped_ = 0;
+  int owners_that_acted_ = 0;
   bool fail_next_ = false;
   bool fly_next_ = false;
   bool fail_range_ = false;

@@ -121,13 +121,46 @@ const Alphabet range_steps{
     {Kind::fail_range},
 };
 
+// What the owner of bytes may do when it is let go, with and without memory that is linked.
+const Alphabet last_actions{
+    {Kind::write, 1},
+    {Kind::write, 6},
+    {Kind::write_buffer, 3},
+    {Kind::write_buffer, copy_limit + 1},
+    {Kind::writelines, 3},
+    {Kind::write_eof},
+    {Kind::close},
+    {Kind::abort},
+    {Kind::set_limits, 20, 10},
+};
+const Alphabet owned_steps{
+    {Kind::write, 1},           {Kind::write_buffer, 3}, {Kind::write_buffer, copy_limit + 1},
+    {Kind::write_buffer, slab}, {Kind::ready, 1},        {Kind::ready, copy_limit + 1},
+    {Kind::ready, everything},  {Kind::end_turn},        {Kind::fail_next},
+    {Kind::write_eof},          {Kind::close},
+};
+const Alphabet owned_and_flying_steps{
+    {Kind::write, 1},
+    {Kind::write_buffer, 3},
+    {Kind::write_buffer, copy_limit + 1},
+    {Kind::end_turn},
+    {Kind::fly_next},
+    {Kind::complete, copy_limit + 1},
+    {Kind::complete, 1},
+    {Kind::complete, everything},
+    {Kind::complete_failed},
+    {Kind::ready, 2},
+    {Kind::abort},
+};
+
 class SmallWorld : public ::testing::Test {
  protected:
   // Runs one sequence; false, and a failure that tells it all, if a promise was broken.
   bool run(const Setting& setting, const std::vector<const Step*>& sequence) {
     // Ranges take an attempt each, which write_side_ranges_test.cpp counts.
     const bool simple = setting.inside_pause.kind == Kind::nothing &&
-                        setting.inside_resume.kind == Kind::nothing && !setting.with_ranges;
+                        setting.inside_resume.kind == Kind::nothing &&
+                        setting.inside_release.kind == Kind::nothing && !setting.with_ranges;
     World world(pool_, setting);
     const char* broken = nullptr;
     std::size_t done = 0;
@@ -255,6 +288,26 @@ TEST_F(SmallWorld, KeepsItsPromisesWithRangesWhateverIsCalledInsideThePauseAndTh
     setting.sink_reaches_ranges = all.pick(2) == 0;
     setting.inside_pause = nested_actions[all.pick(nested_actions.size())];
     setting.inside_resume = nested_actions[all.pick(nested_actions.size())];
+    return setting;
+  });
+}
+
+TEST_F(SmallWorld, KeepsItsPromisesWhateverTheOwnersOfItsBytesDoWhenTheyAreLetGo) {
+  explore(owned_steps, deepest(4), last_actions.size() * 6, [](Exhaustive& all) {
+    const bool at_once = all.pick(2) == 0;
+    Setting setting =
+        small(at_once ? WriteTiming::at_once : WriteTiming::end_of_turn, initial_room(all));
+    setting.inside_release = last_actions[all.pick(last_actions.size())];
+    return setting;
+  });
+}
+
+TEST_F(SmallWorld, KeepsItsPromisesWhateverTheOwnersDoWhoseBytesWereInFlight) {
+  explore(owned_and_flying_steps, deepest(4), last_actions.size() * 2, [](Exhaustive& all) {
+    Setting setting =
+        small(all.pick(2) == 0 ? WriteTiming::at_once : WriteTiming::end_of_turn, everything);
+    setting.sink_keeps_bytes = true;
+    setting.inside_release = last_actions[all.pick(last_actions.size())];
     return setting;
   });
 }

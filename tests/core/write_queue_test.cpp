@@ -40,7 +40,7 @@ class Queue : public ::testing::Test {
   Buffer link(std::size_t count) {
     Buffer buffer = Buffer::copy_of(pattern(given_, count));
     given_ += count;
-    queue_.append(buffer);
+    queue_.append(Buffer(buffer));
     return buffer;
   }
   std::vector<Bytes> gather(std::size_t most = Sink::max_pieces) {
@@ -111,7 +111,24 @@ TEST_F(Queue, ALinkedBufferIsKeptAliveUntilItIsGone) {
   queue_.acknowledge(4095);
   EXPECT_EQ(2, owner.use_count());
   queue_.acknowledge(1);
+  EXPECT_EQ(2, owner.use_count());
+  queue_.release_owners();
   EXPECT_EQ(1, owner.use_count());
+}
+
+TEST_F(Queue, AnOwnerThatWritesWhenItIsLetGoFindsTheQueueWhole) {
+  std::string* const text = new std::string(pattern(0, 4096));
+  queue_.append(Buffer::share(std::shared_ptr<const void>(text,
+                                                          [this, text](const void* /*owner*/) {
+                                                            delete text;
+                                                            copy("its last words");
+                                                          }),
+                              as_bytes(*text)));
+  queue_.acknowledge(4096);
+  EXPECT_TRUE(queue_.empty());
+  queue_.release_owners();
+  EXPECT_EQ("its last words", content());
+  queue_.check_invariants();
 }
 
 TEST_F(Queue, BeginsWithAMessageAndTheLaneBehindIt) {
@@ -565,7 +582,7 @@ double time_to_drain(std::size_t segments) {
   WriteQueue queue(pool);
   const Buffer buffer = Buffer::copy_of(pattern(0, large));
   for (std::size_t i = 0; i < segments; ++i) {
-    queue.append(buffer);
+    queue.append(Buffer(buffer));
   }
   const double begin = now();
   std::array<Bytes, 1> piece;

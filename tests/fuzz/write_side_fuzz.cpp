@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -70,6 +71,15 @@ class Program final : core::Sink, core::WriteSideHost {
     }
     return text;
   }
+  // What the owner does in its last moment is one more step, or none.
+  Buffer owned(std::size_t count) {
+    const std::shared_ptr<const std::string> text(new std::string(bytes(count)),
+                                                  [this](const std::string* dead) {
+                                                    delete dead;
+                                                    react();
+                                                  });
+    return Buffer::share(text, as_bytes(*text));
+  }
   [[nodiscard]] bool may_write() const {
     return !write_side_.life().open() ||
            write_side_.half_state() == core::WriteSide::HalfState::open;
@@ -85,12 +95,12 @@ class Program final : core::Sink, core::WriteSideHost {
         break;
       case 1:
         if (may_write()) {
-          write_side_.write(Buffer::take(bytes(size())));
+          write_side_.write(owned(size()));
         }
         break;
       case 2:
         if (may_write()) {
-          const Buffer whole = Buffer::take(bytes(size()));
+          const Buffer whole = owned(size());
           const Buffer pieces[] = {whole.slice(0, whole.size() / 3), Buffer(),
                                    whole.slice(whole.size() / 3, whole.size())};
           write_side_.writelines(pieces);
@@ -195,8 +205,8 @@ class Program final : core::Sink, core::WriteSideHost {
     paused_ = false;
     react();
   }
-  // What a protocol does from inside a callback; bounded, or the input would decide the depth of
-  // the stack.
+  // What a protocol does from inside a callback, and an owner at its end; bounded, or the input
+  // would decide the depth of the stack.
   void react() {
     if (depth_ < 3) {
       ++depth_;

@@ -1,6 +1,7 @@
 // Transports of descriptors that the program brings: what is accepted, what is refused, and what
 // becomes of the descriptor.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -339,6 +340,26 @@ TEST_F(AdoptingReal, DevNullAcceptsEverything) {
   record_->transport().close();
   turn();
   EXPECT_EQ("CM CL(ok)", record_->trace());
+}
+
+// W-13, W-108: one call moves less than 2 GiB, and nobody tells that a device is ready again.
+TEST_F(AdoptingReal, DevNullAcceptsMoreThanOneCallMoves) {
+  constexpr std::size_t piece_bytes = std::size_t{1} << 30;
+  void* const untouched =
+      ::mmap(nullptr, piece_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(MAP_FAILED, untouched);
+  write_to("/dev/null", O_WRONLY);
+  {
+    const Buffer piece = Buffer::share(
+        std::shared_ptr<const void>(
+            untouched,
+            [](const void* memory) { ::munmap(const_cast<void*>(memory), piece_bytes); }),
+        {static_cast<const std::byte*>(untouched), piece_bytes});
+    record_->transport().writelines({piece, piece, piece});
+  }
+  record_->transport().close();
+  turn();
+  EXPECT_EQ("CM PW RW CL(ok)", record_->trace());
 }
 
 // W-108
