@@ -246,13 +246,13 @@ TEST_F(TurnOfCore, WhatIsBuriedLivesUntilTheTurnHasEnded) {
 
 // A destructor may bury another; nothing else need happen for that one to go, too.
 TEST_F(TurnOfCore, WhatIsBuriedByTheDeadIsNotForgotten) {
-  struct Heir {
+  struct Will {
     LoopCore& loop;
     bool& gone;
-    ~Heir() { loop.bury(std::make_shared<Tracer>(gone)); }
+    ~Will() { loop.bury(std::make_shared<Tracer>(gone)); }
   };
   bool gone = false;
-  core_->call_soon([&] { core_->bury(std::make_shared<Heir>(*core_, gone)); });
+  core_->call_soon([&] { core_->bury(std::shared_ptr<Will>(new Will{*core_, gone})); });
   core_->call_at(core_->time() + hours(1), [&] {
     EXPECT_TRUE(gone);
     core_->stop();
