@@ -104,33 +104,6 @@ TEST_F(Queue, ASmallBufferIsCopied) {
   EXPECT_EQ(1U, pool_.slabs_alive());
 }
 
-TEST_F(Queue, ALinkedBufferIsKeptAliveUntilItIsGone) {
-  const auto owner = std::make_shared<std::string>(pattern(0, 4096));
-  queue_.append(Buffer::share(owner, as_bytes(*owner)));
-  EXPECT_EQ(2, owner.use_count());
-  queue_.acknowledge(4095);
-  EXPECT_EQ(2, owner.use_count());
-  queue_.acknowledge(1);
-  EXPECT_EQ(2, owner.use_count());
-  queue_.release_owners();
-  EXPECT_EQ(1, owner.use_count());
-}
-
-TEST_F(Queue, AnOwnerThatWritesWhenItIsLetGoFindsTheQueueWhole) {
-  std::string* const text = new std::string(pattern(0, 4096));
-  queue_.append(Buffer::share(std::shared_ptr<const void>(text,
-                                                          [this, text](const void* /*owner*/) {
-                                                            delete text;
-                                                            copy("its last words");
-                                                          }),
-                              as_bytes(*text)));
-  queue_.acknowledge(4096);
-  EXPECT_TRUE(queue_.empty());
-  queue_.release_owners();
-  EXPECT_EQ("its last words", content());
-  queue_.check_invariants();
-}
-
 TEST_F(Queue, BeginsWithAMessageAndTheLaneBehindIt) {
   const std::string text = pattern(0, 100);
   queue_.begin(as_bytes(text).first(60), 40);
