@@ -13,8 +13,11 @@ WriteQueue::~WriteQueue() {
   for (std::shared_ptr<External> chain = take_externals(); chain != nullptr;) {
     pop(chain);
   }
-  clear();
-  release_owners();
+  // The pool may be gone before a queue that is empty.
+  if (size() > 0) {
+    clear();
+    release_owners();
+  }
 }
 
 void WriteQueue::append_copy(Bytes bytes) {

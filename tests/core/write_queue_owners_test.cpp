@@ -33,6 +33,25 @@ TEST_F(QueueOwners, AreKeptAliveUntilTheirBytesAreGone) {
   EXPECT_EQ(1, owner.use_count());
 }
 
+TEST_F(QueueOwners, AreLetGoWithTheQueue) {
+  const auto owner = std::make_shared<std::string>(pattern(0, 4096));
+  {
+    WriteQueue other(pool_);
+    other.append(Buffer::share(owner, as_bytes(*owner)));
+  }
+  EXPECT_EQ(1, owner.use_count());
+}
+
+// A transport may be held for longer than its loop lives.
+TEST_F(QueueOwners, AreNotLookedForByAnEmptyQueueWhosePoolIsGone) {
+  auto pool = std::make_unique<SegmentPool>();
+  WriteQueue other(*pool);
+  other.append(Buffer::copy_of(pattern(0, 4096)));
+  other.clear();
+  other.release_owners();
+  pool.reset();
+}
+
 TEST_F(QueueOwners, FindTheQueueWholeWhenTheyAreLetGo) {
   const std::string last_words = "its last words";
   auto* const text = new std::string(pattern(0, 4096));
