@@ -33,15 +33,6 @@ TEST_F(QueueOwners, AreKeptAliveUntilTheirBytesAreGone) {
   EXPECT_EQ(1, owner.use_count());
 }
 
-TEST_F(QueueOwners, AreLetGoWithTheQueue) {
-  const auto owner = std::make_shared<std::string>(pattern(0, 4096));
-  {
-    WriteQueue other(pool_);
-    other.append(Buffer::share(owner, as_bytes(*owner)));
-  }
-  EXPECT_EQ(1, owner.use_count());
-}
-
 // A transport may be held for longer than its loop lives.
 TEST_F(QueueOwners, AreNotLookedForByAnEmptyQueueWhosePoolIsGone) {
   auto pool = std::make_unique<SegmentPool>();
