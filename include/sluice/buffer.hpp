@@ -34,7 +34,7 @@ class Buffer {
   /// Refers to `bytes` without copying and keeps `owner` alive as long as any Buffer refers to
   /// them. The caller promises that they do not change and live as long as `owner`. A transport
   /// that lets go of the last Buffer does so on its loop's thread, and the end of `owner` may call
-  /// any transport of that loop.
+  /// any transport of that loop; it must not throw.
   [[nodiscard]] static Buffer share(std::shared_ptr<const void> owner, Bytes bytes) noexcept {
     return {std::move(owner), bytes};
   }

@@ -6,8 +6,8 @@
 namespace sluice::core {
 
 SegmentPool::~SegmentPool() {
-  check(slabs_alive_ == free_slab_count_, "every slab has come back to its pool");
   release_owners();
+  check(slabs_alive_ == free_slab_count_, "every slab has come back to its pool");
   check(segments_alive_ == free_segment_count_, "every segment has come back to its pool");
   while (free_slabs_ != nullptr) {
     delete std::exchange(free_slabs_, free_slabs_->next_free);
@@ -17,11 +17,19 @@ SegmentPool::~SegmentPool() {
   }
 }
 
-// Each is out of the list before its owner goes, who may come by here again.
-void SegmentPool::release_spent_segments() noexcept {
-  while (spent_segments_ != nullptr) {
-    recycle(std::exchange(spent_segments_, spent_segments_->next));
+// An owner may write what is sent and spent at once, and whose owner does the same: neither is the
+// stack to grow by that, nor are others to wait for it.
+void SegmentPool::release_waiting_owners() noexcept {
+  if (owner_release_ == OwnerRelease::under_way) {
+    return;
   }
+  owner_release_ = OwnerRelease::under_way;
+  Segment* now = std::exchange(spent_segments_, nullptr);
+  spent_end_ = &spent_segments_;
+  while (now != nullptr) {
+    recycle(std::exchange(now, now->next));
+  }
+  owner_release_ = OwnerRelease::idle;
 }
 
 // Rare, and the list is short. Without this a slab that was in passing use while a deep queue grew

@@ -81,12 +81,14 @@ class SegmentPool {
   /// its owner until release_owners(): what an owner does in its last moment is the user's code,
   /// which may write to the queue that has just held it.
   void release(Segment* segment) noexcept;
-  /// Lets go of the owners of linked Buffers whose segments have been released. May call anything.
+  /// Lets go of the owners of linked Buffers whose segments have been released, in that order. May
+  /// call anything; what these do does not end further owners, who wait for the next call.
   void release_owners() noexcept {
-    if (spent_segments_ != nullptr) {
-      release_spent_segments();
+    if (owners_wait()) {
+      release_waiting_owners();
     }
   }
+  [[nodiscard]] bool owners_wait() const noexcept { return spent_segments_ != nullptr; }
 
   /// How many are out there or kept, for tests and for those who watch memory.
   [[nodiscard]] std::size_t slabs_alive() const noexcept { return slabs_alive_; }
@@ -95,15 +97,22 @@ class SegmentPool {
  private:
   Slab* exchange_for_highest(Slab* slab) noexcept;
   void recycle(Segment* segment) noexcept;
-  void release_spent_segments() noexcept;
+  void release_waiting_owners() noexcept;
+
+  enum class OwnerRelease : std::uint8_t {
+    idle,       ///< Owners may be let go.
+    under_way,  ///< One of them is on the stack.
+  };
 
   Slab* free_slabs_ = nullptr;
   Segment* free_segments_ = nullptr;
-  Segment* spent_segments_ = nullptr;
+  Segment* spent_segments_ = nullptr;  // which keep their owners still
+  Segment** spent_end_ = &spent_segments_;
   std::size_t free_slab_count_ = 0;
   std::size_t free_segment_count_ = 0;
   std::size_t slabs_alive_ = 0;
   std::size_t segments_alive_ = 0;
+  OwnerRelease owner_release_ = OwnerRelease::idle;
 };
 
 // Every message on its way comes by here.
@@ -152,7 +161,9 @@ inline Segment* SegmentPool::new_segment() {
 inline void SegmentPool::release(Segment* segment) noexcept {
   Slab* const slab = segment->slab();
   if (slab == nullptr) {
-    segment->next = std::exchange(spent_segments_, segment);
+    segment->next = nullptr;
+    *spent_end_ = segment;
+    spent_end_ = &segment->next;
     return;
   }
   const bool brought_along = segment == &slab->first;

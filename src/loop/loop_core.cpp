@@ -137,6 +137,7 @@ void LoopCore::close() {
   while (CallbackNode* const timer = timers_.pop_any()) {
     static_cast<void>(NodeRef(timer));
   }
+  segment_pool_.release_owners();
   empty_graveyard();
   static_cast<SchedulerOfLoop&>(*scheduler_).detach();
   exception_handler_.reset();
@@ -315,6 +316,7 @@ void LoopCore::run_turn() {
   run_batch(due);
   // 4
   flush_dirty();
+  segment_pool_.release_owners();
   ground_.timing = core::WriteTiming::at_once;
   empty_graveyard();
 }
@@ -359,7 +361,7 @@ NodeQueue LoopCore::take_due() {
 
 std::optional<std::chrono::nanoseconds> LoopCore::poll_timeout() {
   if (!soon_path_.ready.empty() || has_posted() || !departing_.empty() || stop_requested_ ||
-      !owed_.empty() || !dirty_.empty() || !graveyard_.empty()) {
+      !owed_.empty() || !dirty_.empty() || !graveyard_.empty() || segment_pool_.owners_wait()) {
     return std::chrono::nanoseconds::zero();
   }
   const std::optional<TimePoint> due = timers_.next_due();

@@ -25,7 +25,10 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
       : keeps_(keeps), side({ground, *this, *this, rule}) {
     ground.timing = when;
   }
-  ~FakeTransport() override { abort(); }
+  ~FakeTransport() override {
+    abort();
+    pool.release_owners();
+  }
 
   // ---- What the transport's user does ----
 
@@ -62,6 +65,7 @@ class FakeTransport : private core::Sink, private core::WriteSideHost {
     if (std::exchange(resume_check_requested, false)) {
       side.check_resume();
     }
+    pool.release_owners();
   }
   /// The sink is ready again, as a new poll has found out.
   void ready() {

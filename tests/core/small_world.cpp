@@ -122,6 +122,7 @@ World::~World() {
   if (model_.flying > 0) {
     complete(core::SinkResult::accepted(0));
   }
+  ground_.pool.release_owners();
 }
 
 std::size_t World::expected_offers(const Step& step) const {
@@ -319,6 +320,7 @@ void World::end_turn() {
   if (std::exchange(check_requested_, false)) {
     side_.check_resume();
   }
+  ground_.pool.release_owners();
 }
 
 void World::complete(core::SinkResult result) {

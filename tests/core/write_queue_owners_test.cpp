@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,6 +32,44 @@ TEST_F(QueueOwners, AreKeptAliveUntilTheirBytesAreGone) {
   EXPECT_EQ(2, owner.use_count());
   queue_.release_owners();
   EXPECT_EQ(1, owner.use_count());
+}
+
+TEST_F(QueueOwners, AreLetGoInTheOrderOfTheirBytes) {
+  const std::string text = pattern(0, 4096);
+  std::string order;
+  for (const char name : {'a', 'b', 'c'}) {
+    const auto end = [&order, name](const void* /*text*/) { order += name; };
+    queue_.append(Buffer::share(std::shared_ptr<const void>(text.data(), end), as_bytes(text)));
+  }
+  queue_.acknowledge(queue_.size());
+  queue_.release_owners();
+  EXPECT_EQ("abc", order);
+}
+
+TEST_F(QueueOwners, AreNotLetGoInsideOneAnother) {
+  const std::string text = pattern(0, 4096);
+  int on_the_stack = 0;
+  int ended = 0;
+  std::function<Buffer()> block = [&] {
+    const auto end = [&](const void* /*text*/) {
+      EXPECT_EQ(1, ++on_the_stack);
+      if (++ended < 3) {
+        queue_.append(block());
+        queue_.acknowledge(text.size());
+        queue_.release_owners();
+      }
+      --on_the_stack;
+    };
+    return Buffer::share(std::shared_ptr<const void>(text.data(), end), as_bytes(text));
+  };
+  queue_.append(block());
+  queue_.acknowledge(text.size());
+  for (const int expected : {1, 2, 3}) {
+    EXPECT_TRUE(pool_.owners_wait());
+    queue_.release_owners();
+    EXPECT_EQ(expected, ended);
+  }
+  EXPECT_FALSE(pool_.owners_wait());
 }
 
 // A transport may be held for longer than its loop lives.

@@ -41,6 +41,7 @@ class Program final : core::Sink, core::WriteSideHost {
       write_side_.complete(SinkResult::accepted(in_flight_));
     }
     lose();
+    pool_.release_owners();
     const WriteStatistics& statistics = write_side_.statistics();
     require(statistics.bytes_written + statistics.bytes_discarded == accepted_);
     require(write_side_.size() == 0);
@@ -112,6 +113,7 @@ class Program final : core::Sink, core::WriteSideHost {
         break;
       case 4:
         write_side_.flush(FlushCause::end_of_turn);
+        pool_.release_owners();
         break;
       case 5: {
         const std::size_t high = size();
