@@ -22,13 +22,14 @@ function(sluice_precompile target)
     return()
   endif()
   target_precompile_headers(${target} ${ARGN})
-  # Without these two ccache would keep nothing of what is compiled this way.
+  # By the sloppiness ccache keeps what is compiled this way at all. It must look at the headers
+  # themselves: GCC finds the same code with other comments in them to be other headers.
   if(CMAKE_CXX_COMPILER_LAUNCHER)
     set_target_properties(
       ${target}
       PROPERTIES
         CXX_COMPILER_LAUNCHER
-        "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${CMAKE_CXX_COMPILER_LAUNCHER}"
+        "${CMAKE_COMMAND};-E;env;CCACHE_DEPEND=1;CCACHE_SLOPPINESS=pch_defines,time_macros;${CMAKE_CXX_COMPILER_LAUNCHER}"
     )
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -1,7 +1,6 @@
 // Who owns a transport and its protocol, what callbacks may do to them, and what happens when they
 // throw.
 #include <cerrno>
-#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -195,33 +194,6 @@ TEST_F(Lifetime, ATransportThatWarnsOfDropsMayDoSoAfterTheLoopIsGone) {
     transport->write("x");
   }
   EXPECT_EQ(2U, logged_.size());
-}
-
-// Each goes out at once and ends there; none may wait for anything but the loop.
-TEST_F(Lifetime, AChainOfBlocksOfWhichEachWritesTheNextGoesOutByItself) {
-  constexpr int blocks = 5;
-  const int fd = open_stream();
-  const std::string text(128 * 1024, 'x');
-  int on_the_stack = 0;
-  int ended = 0;
-  std::function<void()> write_next = [&] {
-    const auto end = [&](const void* /*text*/) {
-      EXPECT_EQ(1, ++on_the_stack);
-      if (++ended < blocks) {
-        write_next();
-      }
-      --on_the_stack;
-    };
-    record_->transport().write(
-        Buffer::share(std::shared_ptr<const void>(text.data(), end), as_bytes(text)));
-  };
-  loop_->call_soon(write_next);
-  kernel_->clear_calls();
-  run_for(seconds(3600));
-  EXPECT_EQ(blocks, ended);
-  EXPECT_EQ(blocks * text.size(), kernel_->sent(fd).size());
-  // One poll for each block or two, so that others have their turn, and one until the timer.
-  EXPECT_GE(kernel_->count_calls("epoll_wait"), 3U);
 }
 
 // W-170
